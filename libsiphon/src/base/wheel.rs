@@ -1,0 +1,1 @@
+//! (timer wheel: filled in by its step)

@@ -1,0 +1,1 @@
+//! The one integration test executable: a module per behaviour.

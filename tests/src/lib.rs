@@ -1,0 +1,1 @@
+//! What the tests share: processes, ports, temporary folders, and SIP text as a peer sees it.
