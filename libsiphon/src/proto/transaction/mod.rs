@@ -1,1 +1,5 @@
-//! (filled in by its step)
+//! Transactions (RFC 3261 17).
+
+/// T1, T2, T4.
+#[derive(Clone, Debug, Default)]
+pub struct TimerSettings;

@@ -1,0 +1,191 @@
+//! What goes into a shard and what comes out of it.
+//!
+//! The driver feeds one [`Input`], drains the [`Effects`], and calls `tick` when `deadline()` has come.
+
+use crate::base::flow::{ConnectionId, Egress, Flow};
+use crate::base::slab::Key;
+use crate::base::text::Octets;
+use crate::event::{Classes, Event};
+use crate::policy::verdict::Commit;
+use crate::policy::{OriginatedRequest, Outcome, Question, Ticket, Verdict, WaitId};
+use crate::proto::locate::{Lookup, Records};
+use crate::wire::sip::{Message, Refused};
+
+/// What a shard is told.
+#[derive(Debug)]
+pub enum Input {
+    /// A message whose owner is this shard.
+    Message {
+        /// Where it came from.
+        flow: Flow,
+        /// The message.
+        message: Message,
+    },
+    /// Octets that are no acceptable SIP message.
+    Refused {
+        /// Where they came from.
+        flow: Flow,
+        /// What is wrong, and as much of the message as can be answered.
+        refused: Box<Refused>,
+    },
+    /// Policy answered.
+    Decided {
+        /// Which question.
+        ticket: Ticket,
+        /// What to do.
+        verdict: Box<Verdict>,
+    },
+    /// DNS answered (RFC 3263).
+    LookedUp {
+        /// Whose question it was.
+        ticket: Ticket,
+        /// Empty when there is no such name or the lookup failed.
+        records: Records,
+    },
+    /// The store acknowledged a [`Effect::Commit`].
+    Committed {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// The store refused, or its deadline passed.
+    CommitFailed {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// Something with a [`SendReport`] could not be sent (RFC 3261 16.9, 17.1.4).
+    SendFailed {
+        /// Whose.
+        report: SendReport,
+    },
+    /// A connection of this node is gone; flows of bindings on it are dead (RFC 5626 4.2.2).
+    ConnectionClosed {
+        /// Which.
+        connection: ConnectionId,
+    },
+    /// Send a request of our own.
+    Originate {
+        /// Who waits for the outcome.
+        wait: Option<WaitId>,
+        /// What to send.
+        request: Box<OriginatedRequest>,
+    },
+    /// From another shard.
+    Mail(Mail),
+}
+
+/// What travels between shards.
+#[derive(Debug)]
+pub enum Mail {
+    /// A message that the sender received and this shard owns.
+    Message {
+        /// Where it came from.
+        flow: Flow,
+        /// The message.
+        message: Message,
+    },
+    /// Octets to send on a connection whose I/O this shard does. Handled by the driver.
+    Send {
+        /// Where to.
+        egress: Egress,
+        /// What.
+        bytes: Octets,
+        /// Who is to hear of a failure: that shard and transaction.
+        report: Option<(u8, SendReport)>,
+    },
+    /// A send that was posted failed.
+    SendFailed(SendReport),
+    /// A connection is gone.
+    ConnectionClosed(ConnectionId),
+    /// A lane or background task answered.
+    Decided {
+        /// Which question.
+        ticket: Ticket,
+        /// What to do.
+        verdict: Box<Verdict>,
+    },
+}
+
+/// The client transaction that is to hear of a failed send.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct SendReport(pub Key);
+
+/// Which shard a mail goes to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PostTo(pub u8);
+
+/// What the world is to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Send octets.
+    Send {
+        /// Where to.
+        egress: Egress,
+        /// What.
+        bytes: Octets,
+        /// Who is to hear of a failure; `None` when nobody would act on it.
+        report: Option<SendReport>,
+    },
+    /// Ask policy.
+    Ask {
+        /// Goes back with the answer.
+        ticket: Ticket,
+        /// The question.
+        question: Box<Question>,
+    },
+    /// Tell policy that the answer to this ticket is no longer wanted.
+    Withdraw {
+        /// Which.
+        ticket: Ticket,
+    },
+    /// Ask DNS.
+    LookUp {
+        /// Goes back with the answer.
+        ticket: Ticket,
+        /// What for.
+        lookup: Lookup,
+    },
+    /// Store durably, and say when it is done.
+    Commit {
+        /// Goes back with the acknowledgement.
+        ticket: Ticket,
+        /// What.
+        commit: Box<Commit>,
+    },
+    /// A request of our own has its outcome.
+    Answered {
+        /// Who waits.
+        wait: WaitId,
+        /// What came.
+        outcome: Box<Outcome>,
+    },
+    /// Tell the observers.
+    Tell(Box<Event>),
+}
+
+/// The effects of one or more inputs, in the order they are to happen.
+#[derive(Debug, Default)]
+pub struct Effects {
+    /// To be drained from the front.
+    pub list: Vec<Effect>,
+    /// Which events anybody wants.
+    pub subscribed: Classes,
+}
+
+impl Effects {
+    /// An empty list for subscribers of `subscribed`.
+    pub fn subscribed_to(subscribed: Classes) -> Self {
+        Effects { list: Vec::new(), subscribed }
+    }
+
+    /// Adds one effect.
+    pub fn push(&mut self, effect: Effect) {
+        self.list.push(effect);
+    }
+
+    /// Adds an event when somebody subscribed to `class`; `make` runs only then.
+    pub fn tell(&mut self, class: Classes, make: impl FnOnce() -> Event) {
+        if self.subscribed.contains(class) {
+            self.list.push(Effect::Tell(Box::new(make())));
+        }
+    }
+}
