@@ -1,5 +1,6 @@
-//! The bottom layer: time as a value, timer wheel, slabs with generations, seeded randomness, flows.
+//! The bottom layer: time as a value, timer wheel, encoded state, slabs with generations, seeded randomness, flows.
 
+pub mod codec;
 pub mod flow;
 pub mod rng;
 pub mod slab;
