@@ -1,1 +1,5 @@
 //! The one integration test executable: a module per behaviour.
+//!
+//! `SUBJECT=kamailio` runs the scenarios against Kamailio, which proves the scenarios.
+
+mod calls;

@@ -1,1 +1,16 @@
 //! What the tests share: processes, ports, temporary folders, and SIP text as a peer sees it.
+//!
+//! Nothing here knows Siphon's inside: the wire is the only interface, so the same scenario runs against
+//! Kamailio as a reference (`SUBJECT=kamailio`) and against siphon-proxy.
+
+pub mod baresip;
+pub mod digest;
+pub mod message;
+pub mod peer;
+pub mod phone;
+pub mod port;
+pub mod process;
+pub mod scratch;
+pub mod sipp;
+pub mod subject;
+pub mod tone;

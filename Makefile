@@ -1,0 +1,38 @@
+# One word each. `run` and `test` also install what a fresh Debian or Ubuntu lacks (root or sudo).
+#   make run [PORT=5060]   build siphon-proxy and start it on loopback with its embedded config and script
+#   make call [PORT=5060]  in a second shell: two built-in phones call each other through it
+#   make test              everything the project claims, with minutes per stage
+#   make check             quick: format, lints, layer guard
+#   make sim [SEED=n]      the deterministic simulation alone; SEED repeats one run
+#   make bench             side by side with Kamailio, raw CPU seconds (see benches/README.md)
+PORT ?= 5060
+SHELL := /bin/sh
+ENV := . target/siphon.env;
+
+.PHONY: help run call test check sim bench
+help:
+	@sed -n 's/^#   //p' Makefile
+
+run:
+	@packaging/setup.sh run
+	@packaging/run.sh $(PORT)
+
+call:
+	@packaging/setup.sh run
+	@$(ENV) cargo build --quiet -p siphon-proxy && target/debug/siphon-proxy call --port $(PORT)
+
+test:
+	@packaging/setup.sh test
+	@.ci/stages
+
+check:
+	@packaging/setup.sh run
+	@.ci/stages lint
+
+sim:
+	@packaging/setup.sh run
+	@.ci/stages sim
+
+bench:
+	@packaging/setup.sh bench
+	@benches/run.sh

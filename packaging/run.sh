@@ -1,0 +1,26 @@
+#!/bin/sh
+# packaging/run.sh [PORT]: builds siphon-proxy in the one development profile and starts it on loopback
+# with its embedded configuration and script. Ctrl-C stops it.
+set -eu
+cd "$(dirname "$0")/.."
+. target/siphon.env
+port=${1:-5060}
+
+if command -v ss >/dev/null 2>&1; then
+    owner=$(ss -H -lntup "sport = :$port" 2>/dev/null | grep -m 1 -E '127\.0\.0\.1|0\.0\.0\.0|\*:|\[::' || true)
+    if [ -n "$owner" ]; then
+        name=$(printf '%s' "$owner" | sed -n 's/.*users:(("\([^"]*\)",pid=\([0-9]*\).*/\1 (pid \2)/p')
+        echo "run: port $port is taken by ${name:-another process}; choose another with: make run PORT=5070" >&2
+        exit 1
+    fi
+fi
+
+if [ -x target/debug/siphon-proxy ]; then
+    echo "run: building siphon-proxy (only what changed)"
+else
+    echo "run: building siphon-proxy and its dependencies; the first time takes 3 to 5 minutes on two cores"
+fi
+start=$(date +%s)
+cargo build --quiet -p siphon-proxy
+echo "run: built in $(($(date +%s) - start)) s"
+SIPHON_PORT=$port exec target/debug/siphon-proxy

@@ -1,0 +1,1 @@
+//! Tones in WAV files: making one, and finding which of several a recording holds (Goertzel).
