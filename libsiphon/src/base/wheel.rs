@@ -161,17 +161,13 @@ impl Wheel {
     /// The first occupied slot of `level` at or after `from`.
     fn occupied_from(&self, level: usize, from: usize) -> Option<usize> {
         let words = &self.occupied[level];
-        let first = from / 64;
-        let mut word = words.get(first)? & (u64::MAX << (from % 64));
-        for index in first..words.len() {
-            if index > first {
-                word = words[index];
-            }
-            if word != 0 {
-                return Some(index * 64 + word.trailing_zeros() as usize);
-            }
+        let mut index = from / 64;
+        let mut word = words.get(index)? & (u64::MAX << (from % 64));
+        while word == 0 {
+            index += 1;
+            word = *words.get(index)?;
         }
-        None
+        Some(index * 64 + word.trailing_zeros() as usize)
     }
 
     /// Empties a slot of the lowest level into `out`.
