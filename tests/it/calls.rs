@@ -1,12 +1,17 @@
 //! Calls between SIPp phones through the subject's default routing, both ends graded.
 
+use std::time::Duration;
+
 use siphon_tests::phone::Phone;
 use siphon_tests::sipp::{Load, Sipp};
-use siphon_tests::subject::Server;
+use siphon_tests::subject::{Options, Server};
 
 /// Runs a pair of scenarios with bob registered at the callee's address.
 fn pair(uac: &str, uas: &str, load: Load) {
-    let server = Server::start();
+    pair_on(Server::start(), uac, uas, load);
+}
+
+fn pair_on(server: Server, uac: &str, uas: &str, load: Load) {
     let callee = Sipp::callee(uas, load);
     let bob = Phone::udp(server.address(), "bob");
     let transport = if load.uas == "t1" { ";transport=tcp" } else { "" };
@@ -78,7 +83,8 @@ fn decline_is_passed_up() {
 
 #[test]
 fn silent_callee_gives_408_after_timer_b() {
-    pair("uac_timeout", "uas_silent", Load { calls: 5, ..Load::default() });
+    let quick = Options { t1: Duration::from_millis(50), ..Options::default() };
+    pair_on(Server::subject(&quick), "uac_timeout", "uas_silent", Load { calls: 5, ..Load::default() });
 }
 
 #[test]

@@ -3,3 +3,4 @@
 //! `SUBJECT=kamailio` runs the scenarios against Kamailio, which proves the scenarios.
 
 mod calls;
+mod softphones;

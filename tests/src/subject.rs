@@ -54,7 +54,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let t1 = Duration::from_millis(50);
+        let t1 = Duration::from_millis(100);
         let timer_c = Duration::from_secs(4);
         Self { ip: Ipv4Addr::LOCALHOST.into(), t1, timer_c, shards: 1, script: None, more: String::new() }
     }
