@@ -3,4 +3,9 @@
 //! `SUBJECT=kamailio` runs the scenarios against Kamailio, which proves the scenarios.
 
 mod calls;
+mod flows;
+mod forking;
+mod neighbours;
+mod registering;
+mod repeats;
 mod softphones;

@@ -56,7 +56,7 @@ impl Phone {
         let challenge = self.peer.final_status("REGISTER", 401);
         let challenge = challenge.header("WWW-Authenticate");
         let answer = digest::answer(challenge, "REGISTER", "sip:example.com", &self.user, password);
-        self.peer.send(&self.register_text(&format!("{lines}\nAuthorization: {answer}")));
+        self.peer.send(&self.register_text(format!("{lines}\nAuthorization: {answer}").trim_start()));
         self.peer.final_status("REGISTER", status)
     }
 
@@ -64,6 +64,7 @@ impl Phone {
     pub fn register_text(&self, lines: &str) -> String {
         let cseq = self.cseq.replace(self.cseq.get() + 1);
         let (user, id, via) = (&self.user, &self.call_id, self.via());
+        let lines = if lines.is_empty() { String::new() } else { format!("\n{lines}") };
         format!(
             "REGISTER sip:example.com SIP/2.0
 {via}
@@ -71,8 +72,7 @@ Max-Forwards: 70
 From: <sip:{user}@example.com>;tag=r{id}
 To: <sip:{user}@example.com>
 Call-ID: {id}
-CSeq: {cseq} REGISTER
-{lines}
+CSeq: {cseq} REGISTER{lines}
 
 "
         )

@@ -1,0 +1,97 @@
+//! Phones that can be reached only through the connection they opened, and mixed transports on one call.
+
+use std::time::Duration;
+
+use siphon_tests::phone::Phone;
+use siphon_tests::subject::Server;
+
+fn whole_call(caller: &Phone, callee: &Phone, callee_hangs_up: bool) {
+    let (invite, mut dialog) = caller.invite("sip:bob@example.com");
+    caller.peer.send(&invite);
+    let at_callee = callee.peer.request("INVITE");
+    let answer = callee.answer(&at_callee, 200, "OK");
+    dialog.confirm(&caller.peer.final_status("INVITE", 200));
+    caller.ack(&dialog);
+    callee.peer.request("ACK");
+    if callee_hangs_up {
+        callee.send_in(&callee.callee_dialog(&at_callee, &answer), "BYE", "");
+        caller.answer(&caller.peer.request("BYE"), 200, "OK");
+        callee.peer.final_status("BYE", 200);
+    } else {
+        caller.send_in(&dialog, "BYE", "");
+        callee.answer(&callee.peer.request("BYE"), 200, "OK");
+        caller.peer.final_status("BYE", 200);
+    }
+}
+
+#[test]
+fn phone_reachable_only_through_its_tcp_flow_is_called() {
+    let server = Server::start();
+    let (alice, bob) = (Phone::udp(server.address(), "alice"), Phone::tcp(server.address(), "bob"));
+    bob.register();
+    whole_call(&alice, &bob, false);
+}
+
+#[test]
+fn phone_behind_its_tcp_flow_hangs_up() {
+    let server = Server::start();
+    let (alice, bob) = (Phone::udp(server.address(), "alice"), Phone::tcp(server.address(), "bob"));
+    bob.register();
+    whole_call(&alice, &bob, true);
+}
+
+#[test]
+fn phone_on_tcp_calls_a_phone_on_udp() {
+    let server = Server::start();
+    let (alice, bob) = (Phone::tcp(server.address(), "alice"), Phone::udp(server.address(), "bob"));
+    bob.register();
+    whole_call(&alice, &bob, false);
+}
+
+#[test]
+fn two_phones_each_behind_a_tcp_flow_call_each_other() {
+    let server = Server::start();
+    let (alice, bob) = (Phone::tcp(server.address(), "alice"), Phone::tcp(server.address(), "bob"));
+    alice.register();
+    bob.register();
+    whole_call(&alice, &bob, false);
+    whole_call(&alice, &bob, true);
+}
+
+#[test]
+fn many_messages_in_one_segment_and_one_message_in_many() {
+    let server = Server::start();
+    let alice = Phone::tcp(server.address(), "alice");
+    let options = |n: u32| {
+        let text = format!(
+            "OPTIONS sip:example.com SIP/2.0\n{}\nMax-Forwards: 70\nFrom: <sip:alice@example.com>;tag=s{n}\n\
+             To: <sip:example.com>\nCall-ID: segments-{n}\nCSeq: {n} OPTIONS\nContact: {}\n\n",
+            alice.via(),
+            alice.contact()
+        );
+        siphon_tests::message::on_the_wire(&text)
+    };
+    let pipelined: Vec<u8> = (1..=20).flat_map(options).collect();
+    alice.peer.send_bytes(&pipelined);
+    for n in 1..=20 {
+        let id = format!("segments-{n}");
+        let answer = alice.peer.find("an answer to each", |m| m.header("Call-ID") == id);
+        assert_eq!(answer.status(), 200);
+    }
+    alice.peer.send_bytes(b"\r\n\r\n");
+    for byte in options(21) {
+        alice.peer.send_bytes(&[byte]);
+    }
+    assert_eq!(alice.peer.find("200", |m| m.header("Call-ID") == "segments-21").status(), 200);
+}
+
+#[test]
+fn a_peer_that_stops_in_the_middle_of_a_message_holds_up_nobody() {
+    let server = Server::start();
+    let half = Phone::tcp(server.address(), "alice");
+    half.peer.send_bytes(b"INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/TCP ");
+    let (alice, bob) = (Phone::tcp(server.address(), "alice"), Phone::udp(server.address(), "bob"));
+    bob.register();
+    whole_call(&alice, &bob, false);
+    half.peer.nothing("anything", Duration::from_millis(50), |_| true);
+}
