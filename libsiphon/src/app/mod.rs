@@ -1,1 +1,3 @@
-//! (filled in by its step)
+//! Composition: the configuration of a role, its command line, and its life from start to drain.
+
+pub mod config;
