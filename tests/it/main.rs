@@ -3,6 +3,7 @@
 //! `SUBJECT=kamailio` runs the scenarios against Kamailio, which proves the scenarios.
 
 mod calls;
+mod config;
 mod flows;
 mod forking;
 mod neighbours;

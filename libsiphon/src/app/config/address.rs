@@ -69,14 +69,19 @@ impl FromStr for HostPort {
             return Ok(Self { host: socket.ip().to_string(), port: Some(socket.port()) });
         }
         if let Some(ip) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-            return ip.parse::<std::net::Ipv6Addr>().map(|ip| Self { host: ip.to_string(), port: None }).map_err(|_| NotAnAddress);
+            return ip
+                .parse::<std::net::Ipv6Addr>()
+                .map(|ip| Self { host: ip.to_string(), port: None })
+                .map_err(|_| NotAnAddress);
         }
         let (host, port) = match text.split_once(':') {
             Some((host, port)) => (host, Some(port.parse().map_err(|_| NotAnAddress)?)),
             None => (text, None),
         };
         let label = |l: &str| {
-            !l.is_empty() && l.len() <= 63 && l.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+            !l.is_empty()
+                && l.len() <= 63
+                && l.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         };
         let bare = host.strip_suffix('.').unwrap_or(host);
         if bare.len() > 253 || !bare.split('.').all(label) {

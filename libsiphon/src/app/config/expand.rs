@@ -50,7 +50,7 @@ pub(super) fn reason(error: &std::io::Error) -> String {
 }
 
 /// Expands every scalar below `node`.
-pub fn expand(node: &mut Node, path: &str, env: &dyn Environment, problems: &mut Vec<Problem>) {
+pub(super) fn expand(node: &mut Node, path: &str, env: &dyn Environment, problems: &mut Vec<Problem>) {
     let mark = node.mark;
     match &mut node.kind {
         Kind::Scalar { text, source, .. } if text.contains("${") => match expanded(text, env) {

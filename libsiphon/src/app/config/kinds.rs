@@ -24,6 +24,7 @@ pub(super) fn what(kind: &str) -> &'static str {
         "secret" => "text",
         "endpoint" => "an IP address and a port (0.0.0.0:5060, [::]:5060)",
         "hostport" => "a host name or IP address, with or without a port",
+        "http-path" => "a path that begins with `/` and has letters, digits and `/._-`",
         "nameserver" => "an IP address, with or without a port",
         _ => "text",
     }
@@ -42,7 +43,10 @@ pub(super) fn accept(kind: &str, text: &str, schema: &Value) -> Result<(), Refus
             Some(digits) => {
                 let hex = text.bytes().all(|c| c.is_ascii_hexdigit());
                 if !hex || u64::try_from(text.len()) != Ok(digits) {
-                    return Err(Refused { what: format!("expected {digits} hexadecimal digits"), help: None });
+                    return Err(Refused {
+                        what: format!("expected {digits} hexadecimal digits"),
+                        help: None,
+                    });
                 }
                 true
             }
@@ -50,6 +54,9 @@ pub(super) fn accept(kind: &str, text: &str, schema: &Value) -> Result<(), Refus
         },
         "endpoint" => text.parse::<Endpoint>().is_ok(),
         "hostport" => text.parse::<HostPort>().is_ok(),
+        "http-path" => {
+            text.starts_with('/') && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+        }
         "nameserver" => text.parse::<Nameserver>().is_ok(),
         _ => true,
     };
@@ -64,10 +71,18 @@ fn micros(text: &str, unit: u64) -> Option<u64> {
     u64::try_from(parse_duration(text, unit)?.as_micros()).ok()
 }
 
-fn bounded(kind: &str, text: &str, schema: &Value, read: impl Fn(&str) -> Option<u64>) -> Result<(), Refused> {
+fn bounded(
+    kind: &str,
+    text: &str,
+    schema: &Value,
+    read: impl Fn(&str) -> Option<u64>,
+) -> Result<(), Refused> {
     let limit = |name: &str| schema.get(name).and_then(Value::as_str);
     let Some(n) = read(text) else {
-        return Err(Refused { what: format!("expected {}, got {:?}", what(kind), super::tree::shorten(text)), help: None });
+        return Err(Refused {
+            what: format!("expected {}, got {:?}", what(kind), super::tree::shorten(text)),
+            help: None,
+        });
     };
     let low = limit("x-min").and_then(&read).unwrap_or(0);
     let high = limit("x-max").and_then(&read).unwrap_or(u64::MAX);
@@ -85,7 +100,11 @@ fn bounded(kind: &str, text: &str, schema: &Value, read: impl Fn(&str) -> Option
 
 fn endpoint_help(text: &str) -> Option<String> {
     if text.parse::<std::net::IpAddr>().is_ok() {
-        return Some(if text.contains(':') { format!("write `[{text}]:5060`") } else { format!("write `{text}:5060`") });
+        return Some(if text.contains(':') {
+            format!("write `[{text}]:5060`")
+        } else {
+            format!("write `{text}:5060`")
+        });
     }
     if let Some(port) = text.strip_prefix(':').or_else(|| text.strip_prefix("*:")) {
         return Some(format!("for every address write `0.0.0.0:{port}`"));
@@ -95,7 +114,8 @@ fn endpoint_help(text: &str) -> Option<String> {
 
 /// The bounds of an integer.
 pub(super) fn range(schema: &Value) -> (u64, u64) {
-    let number = |name: &str| schema.get(name).and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|f| f as u64)));
+    let number =
+        |name: &str| schema.get(name).and_then(|v| v.as_u64().or_else(|| v.as_f64().map(|f| f as u64)));
     let top = match schema.get("format").and_then(Value::as_str) {
         Some("uint8") => u64::from(u8::MAX),
         Some("uint16") => u64::from(u16::MAX),

@@ -77,7 +77,9 @@ impl Report<'_> {
 
     /// Whether something at or below this key was found wrong already, so that what follows from it is not told.
     pub fn has_fault_in(&self, path: &str) -> bool {
-        self.problems.iter().any(|p| p.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '['])))
+        self.problems.iter().any(|p| {
+            p.path.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
     }
 
     /// Whether the key was written at all.
@@ -155,6 +157,9 @@ pub fn load<C: Config>(text: &Text, role: &str, env: &dyn Environment) -> Result
         None if !problems.is_empty() => return Err(Problems::new(&text.name, &text.text, problems)),
         tree => check::check(&schema::<C>(), tree.as_ref(), role, &mut problems),
     };
+    if problems.iter().any(|p| p.path.is_empty() && p.mark.is_some()) && checked.origins.is_empty() {
+        return Err(Problems::new(&text.name, &text.text, problems));
+    }
     // Faulty values were left out, so what remains is built and validated too: all faults in one go.
     let config = match serde_path_to_error::deserialize::<_, C>(checked.value) {
         Ok(config) => Some(config),

@@ -64,7 +64,7 @@ pub struct Prometheus {
     /// Address and port to listen on. Default `127.0.0.1:9091`.
     pub listen: Endpoint,
     /// Path of the page. Default `/metrics`.
-    #[schemars(regex(pattern = r"^/[A-Za-z0-9/._-]*$"))]
+    #[schemars(extend("x-kind" = "http-path"))]
     pub path: String,
 }
 

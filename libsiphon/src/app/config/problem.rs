@@ -63,7 +63,9 @@ impl fmt::Display for Problems {
                 write!(f, ": {}", problem.path)?;
             }
             writeln!(f, ": {}", problem.what)?;
-            if let Some((mark, line)) = problem.mark.and_then(|m| Some((m, self.text.lines().nth(m.line.checked_sub(1)?)?))) {
+            if let Some((mark, line)) =
+                problem.mark.and_then(|m| Some((m, self.text.lines().nth(m.line.checked_sub(1)?)?)))
+            {
                 snippet(f, &problem.path, mark, line)?;
             }
             if let Some(help) = &problem.help {
@@ -82,15 +84,24 @@ fn snippet(f: &mut fmt::Formatter<'_>, path: &str, mark: Mark, line: &str) -> fm
     let shown = masked(path, line);
     let number = mark.line.to_string();
     writeln!(f, "  {number} | {shown}")?;
-    writeln!(f, "  {:width$} | {:indent$}^", "", "", width = number.len(), indent = mark.column.saturating_sub(1))
+    writeln!(
+        f,
+        "  {:width$} | {:indent$}^",
+        "",
+        "",
+        width = number.len(),
+        indent = mark.column.saturating_sub(1)
+    )
 }
 
 fn masked(path: &str, line: &str) -> String {
     const NAMES: [&str; 4] = ["secret", "password", "token", "ha1"];
     let clean: String = line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     match clean.split_once(':') {
-        Some((key, value)) if !value.trim().is_empty()
-            && (path.starts_with("auth.users") || NAMES.iter().any(|n| key.to_ascii_lowercase().contains(n))) =>
+        Some((key, value))
+            if !value.trim().is_empty()
+                && (path.starts_with("auth.users")
+                    || NAMES.iter().any(|n| key.to_ascii_lowercase().contains(n))) =>
         {
             format!("{key}: ***")
         }

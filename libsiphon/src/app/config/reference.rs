@@ -109,7 +109,9 @@ fn takes(root: &Value, schema: &Value) -> String {
     }
     let kind = match schema.get("type") {
         Some(Value::String(one)) => one.as_str(),
-        Some(Value::Array(many)) => many.iter().filter_map(Value::as_str).find(|t| *t != "null").unwrap_or(""),
+        Some(Value::Array(many)) => {
+            many.iter().filter_map(Value::as_str).find(|t| *t != "null").unwrap_or("")
+        }
         _ => "",
     };
     match kind {
@@ -140,12 +142,14 @@ pub fn page(role: &str, schema: &Value) -> String {
             block = head.to_owned();
             out.push_str(&format!("\n## {block}\n"));
             let about = schema.get("properties").and_then(|p| p.get(head));
-            let about = about.and_then(|b| b.get("description").or_else(|| resolve(schema, b).get("description")));
+            let about =
+                about.and_then(|b| b.get("description").or_else(|| resolve(schema, b).get("description")));
             if let Some(text) = about.and_then(Value::as_str).filter(|t| *t != leaf.text) {
                 out.push_str(&format!("\n{}\n", flat(text)));
             }
         }
-        let written = write!(out, "\n### `{}`\n\n{}\n\n- takes: {}\n", leaf.path, flat(&leaf.text), leaf.takes);
+        let written =
+            write!(out, "\n### `{}`\n\n{}\n\n- takes: {}\n", leaf.path, flat(&leaf.text), leaf.takes);
         debug_assert!(written.is_ok(), "writing to a String succeeds");
         if let Some(default) = leaf.default.filter(|d| !d.is_null()) {
             out.push_str(&format!("- default: `{default}`\n"));
@@ -155,5 +159,8 @@ pub fn page(role: &str, schema: &Value) -> String {
 }
 
 fn flat(text: &str) -> String {
-    text.split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("\n\n")
+    text.split("\n\n")
+        .map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect::<Vec<_>>()
+        .join("\n\n")
 }

@@ -32,9 +32,14 @@ pub fn listen(listen: &Listen, report: &mut Report<'_>) {
 pub fn registrar(registrar: &Registrar, report: &mut Report<'_>) {
     let Registrar { default_expires, min_expires, max_expires, .. } = registrar;
     if min_expires > max_expires {
-        report.at("registrar.min_expires", format!("must not exceed max_expires: {min_expires} is more than {max_expires}"));
+        report.at(
+            "registrar.min_expires",
+            format!("must not exceed max_expires: {min_expires} is more than {max_expires}"),
+        );
     } else if !(min_expires..=max_expires).contains(&default_expires) {
-        let what = format!("must be from min_expires to max_expires: {default_expires} is not from {min_expires} to {max_expires}");
+        let what = format!(
+            "must be from min_expires to max_expires: {default_expires} is not from {min_expires} to {max_expires}"
+        );
         report.at("registrar.default_expires", what);
     }
 }
@@ -55,7 +60,10 @@ pub fn auth(auth: &Auth, report: &mut Report<'_>) {
         if let User::Hashes(hashes) = user {
             let path = format!("auth.users.{name}");
             if !report.has_fault_in(&path) && !auth.algorithms.iter().any(|a| hashes.of(*a).is_some()) {
-                report.at(&path, "has no hash for any of `auth.algorithms`, so this user can never authenticate");
+                report.at(
+                    &path,
+                    "has no hash for any of `auth.algorithms`, so this user can never authenticate",
+                );
             }
         }
     }
@@ -77,13 +85,19 @@ pub fn transaction(transaction: &Transaction, report: &mut Report<'_>) {
 pub fn limits(limits: &Limits, report: &mut Report<'_>) {
     let whole = limits.message_bytes;
     for (key, part) in [("header_bytes", limits.header_bytes), ("body_bytes", limits.body_bytes)] {
-        let written = report.is_set(&format!("limits.{key}")) || report.is_set("limits.message_bytes");
-        if part > whole && written {
-            report.at(&format!("limits.{key}"), format!("must not exceed message_bytes: {part} is more than {whole}"));
+        // A default that does not fit is no fault: the smaller limit is met first.
+        if part > whole && report.is_set(&format!("limits.{key}")) {
+            report.at(
+                &format!("limits.{key}"),
+                format!("must not exceed message_bytes: {part} is more than {whole}"),
+            );
         }
     }
-    if limits.uri_bytes > limits.header_bytes {
-        let what = format!("must not exceed header_bytes: {} is more than {}", limits.uri_bytes, limits.header_bytes);
+    if limits.uri_bytes > limits.header_bytes && report.is_set("limits.uri_bytes") {
+        let what = format!(
+            "must not exceed header_bytes: {} is more than {}",
+            limits.uri_bytes, limits.header_bytes
+        );
         report.at("limits.uri_bytes", what);
     }
 }

@@ -8,7 +8,8 @@ pub(super) fn nearest<'a>(given: &str, names: &[&'a str]) -> Option<&'a str> {
     let score = |name: &str| {
         let distance = strsim::damerau_levenshtein(&given, name);
         let allowed = (name.chars().count() / 3).max(1);
-        let within = name.starts_with(&given) && given.len() >= 4 || given.starts_with(name) && name.len() >= 4;
+        let within =
+            name.starts_with(&given) && given.len() >= 4 || given.starts_with(name) && name.len() >= 4;
         (distance <= allowed || within).then_some(distance)
     };
     names.iter().filter_map(|name| Some((score(name)?, *name))).min().map(|(_, name)| name)

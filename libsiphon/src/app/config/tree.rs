@@ -152,7 +152,9 @@ impl Builder<'_> {
     fn event(&mut self, event: Event<'_>, at: Mark) -> bool {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                if let Some(tag) = tag.filter(|t| !(t.handle() == "tag:yaml.org,2002:" && t.suffix() == "str")) {
+                if let Some(tag) =
+                    tag.filter(|t| !(t.handle() == "tag:yaml.org,2002:" && t.suffix() == "str"))
+                {
                     self.fault(at, format!("the tag {}{} has no meaning here", tag.handle(), tag.suffix()));
                 }
                 let plain = matches!(style, ScalarStyle::Plain);
@@ -200,7 +202,9 @@ impl Builder<'_> {
 
     fn close(&mut self) -> bool {
         let (node, anchor) = match self.stack.pop() {
-            Some(Open::Sequence { mark, anchor, items }) => (Node { mark, kind: Kind::Sequence(items) }, anchor),
+            Some(Open::Sequence { mark, anchor, items }) => {
+                (Node { mark, kind: Kind::Sequence(items) }, anchor)
+            }
             Some(Open::Mapping { mark, anchor, entries, .. }) => {
                 (Node { mark, kind: Kind::Mapping(entries) }, anchor)
             }
@@ -214,7 +218,10 @@ impl Builder<'_> {
     fn place(&mut self, node: Node, cost: usize) -> bool {
         self.nodes = self.nodes.saturating_add(cost);
         if self.nodes > NODE_BUDGET {
-            self.fault(node.mark, format!("more than {NODE_BUDGET} values, aliases counted each time they are used"));
+            self.fault(
+                node.mark,
+                format!("more than {NODE_BUDGET} values, aliases counted each time they are used"),
+            );
             return false;
         }
         match self.stack.last_mut() {

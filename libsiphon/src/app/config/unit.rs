@@ -53,8 +53,14 @@ impl Bytes {
     }
 }
 
-const DURATION_UNITS: [(&str, u64); 6] =
-    [("us", 1), ("ms", 1_000), ("s", 1_000_000), ("m", 60_000_000), ("h", 3_600_000_000), ("d", 86_400_000_000)];
+const DURATION_UNITS: [(&str, u64); 6] = [
+    ("us", 1),
+    ("ms", 1_000),
+    ("s", 1_000_000),
+    ("m", 60_000_000),
+    ("h", 3_600_000_000),
+    ("d", 86_400_000_000),
+];
 
 const SIZE_UNITS: [(&str, u64); 10] = [
     ("b", 1),
@@ -189,6 +195,18 @@ macro_rules! unit {
     };
 }
 
-unit!(Seconds, "seconds", "a duration in seconds, or with a unit (30s, 5m, 1h)", |t: &str| parse_duration(t, 1_000_000), show_duration);
-unit!(Millis, "millis", "a duration in milliseconds, or with a unit (200ms, 5s)", |t: &str| parse_duration(t, 1_000), show_duration);
+unit!(
+    Seconds,
+    "seconds",
+    "a duration in seconds, or with a unit (30s, 5m, 1h)",
+    |t: &str| parse_duration(t, 1_000_000),
+    show_duration
+);
+unit!(
+    Millis,
+    "millis",
+    "a duration in milliseconds, or with a unit (200ms, 5s)",
+    |t: &str| parse_duration(t, 1_000),
+    show_duration
+);
 unit!(Bytes, "bytes", "a size in bytes, or with a unit (64KiB, 8MiB)", parse_size, show_size);
