@@ -18,7 +18,7 @@ fn a_timer_is_never_early_and_at_most_one_tick_late() {
         let mut wheel = Wheel::new(START);
         let at = START + Duration::from_micros(micros);
         wheel.add(at, 7);
-        assert_eq!(expired(&mut wheel, Instant(at.0 - 1)), []);
+        assert_eq!(expired(&mut wheel, Instant(at.0 - 1)), [0u64; 0]);
         assert_eq!(expired(&mut wheel, at + Duration::from_micros(TICK - 1)), [7], "{micros} us");
     }
 }
@@ -42,7 +42,7 @@ fn keys_leave_in_the_order_of_deadlines_and_equal_deadlines_in_that_of_adding() 
 fn a_deadline_in_the_past_is_due_at_the_next_expiry_even_without_time_passing() {
     let mut wheel = Wheel::new(START);
     let now = START + Duration::from_secs(10);
-    assert_eq!(expired(&mut wheel, now), []);
+    assert_eq!(expired(&mut wheel, now), [0u64; 0]);
     wheel.add(START + Duration::from_secs(5), 2);
     wheel.add(START, 1);
     wheel.add(Instant::EPOCH, 0);
@@ -82,7 +82,7 @@ fn a_deadline_beyond_the_horizon_comes_out_early_instead_of_never() {
     let mut wheel = Wheel::new(START);
     wheel.add(Instant::FAR, 1);
     let days = |n: u64| START + Duration::from_secs(86_400 * n);
-    assert_eq!(expired(&mut wheel, days(190)), []);
+    assert_eq!(expired(&mut wheel, days(190)), [0u64; 0]);
     assert_eq!(expired(&mut wheel, days(210)), [1]);
 }
 
@@ -97,7 +97,7 @@ fn the_wheel_outlives_the_range_of_its_tick_column() {
         now += Duration::from_secs(1);
         assert_eq!(expired(&mut wheel, now), [1000 + key]);
         now += Duration::from_secs(86_400 * 31 - 2);
-        assert_eq!(expired(&mut wheel, now), []);
+        assert_eq!(expired(&mut wheel, now), [0u64; 0]);
         now += Duration::from_secs(2);
         assert_eq!(expired(&mut wheel, now), [key]);
     }
