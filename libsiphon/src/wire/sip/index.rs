@@ -1,0 +1,423 @@
+//! One pass over received bytes: where the start line, each header field and the body are, and the fields every
+//! layer asks for (RFC 3261 7, 18.3). Nothing is copied and nothing is allocated for up to [`INLINE`] header fields.
+//!
+//! The pass goes on after a fault as long as it can, so that the message can be answered.
+
+use smallvec::SmallVec;
+
+use super::error::Malformed;
+use super::header_id::HeaderId;
+use super::limits::Limits;
+use super::method::Method;
+use super::name_addr;
+use super::params;
+use super::scan::{Span, cut, digits, is_space, is_token, is_token_text, offset, trimmed};
+use super::uri::{Scheme, Uri};
+use super::via::{self, ViaIndex};
+
+/// Header fields that fit without an allocation of their own; an INVITE of a phone has about 17.
+pub(super) const INLINE: usize = 24;
+
+/// One header field line, folding included.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry {
+    /// Where the line starts; it ends where the next one starts.
+    pub(super) at: u16,
+    /// Where the name ends.
+    pub(super) name_end: u16,
+    /// The value without white space at its ends.
+    pub(super) value: Span,
+    pub(super) id: HeaderId,
+}
+
+impl Entry {
+    pub(super) fn name<'a>(&self, bytes: &'a [u8]) -> &'a str {
+        Span { at: self.at, end: self.name_end }.text(bytes)
+    }
+}
+
+/// Where everything is.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    pub(super) entries: SmallVec<[Entry; INLINE]>,
+    /// The names that occur, by [`HeaderId::bit`].
+    pub(super) present: u128,
+    pub(super) request: bool,
+    /// The request's, or that of CSeq in a response.
+    pub(super) method: Method,
+    pub(super) method_name: Span,
+    pub(super) request_uri: Span,
+    pub(super) status: u16,
+    pub(super) reason: Span,
+    /// Where the first header field starts.
+    pub(super) headers_at: u16,
+    /// Where the empty line starts.
+    pub(super) headers_end: u16,
+    pub(super) body_at: u16,
+    /// Where the body ends; what a datagram holds beyond it is noise.
+    pub(super) end: usize,
+    pub(super) via: Option<ViaIndex>,
+    pub(super) call_id: Span,
+    pub(super) cseq: u32,
+    pub(super) cseq_method: Method,
+    pub(super) cseq_name: Span,
+    pub(super) from_tag: Span,
+    pub(super) to_tag: Span,
+    pub(super) max_forwards: Option<u8>,
+    pub(super) expires: Option<u32>,
+    pub(super) content_length: Option<usize>,
+}
+
+/// What indexing found: the index, unless there is no start line at all, and the first fault.
+pub(super) struct Indexed {
+    pub(super) index: Option<Index>,
+    pub(super) fault: Option<Malformed>,
+}
+
+/// Indexes one message. `bytes` starts with the start line.
+pub(super) fn index(bytes: &[u8], limits: &Limits) -> Indexed {
+    let mut indexer = match Indexer::start(bytes, limits) {
+        Ok(indexer) => indexer,
+        Err(fault) => return Indexed { index: None, fault: Some(fault) },
+    };
+    if bytes.len() > limits.message {
+        indexer.fault(Malformed::MessageTooLarge { limit: limits.message });
+    }
+    indexer.header_section();
+    indexer.mandatory();
+    indexer.body();
+    Indexed { index: Some(indexer.index), fault: indexer.fault }
+}
+
+/// Longest header section that 16-bit offsets reach.
+const REACH: usize = u16::MAX as usize;
+
+struct Indexer<'a> {
+    /// The header section as far as limits let it reach; the body may be beyond.
+    head: &'a [u8],
+    total: usize,
+    limits: &'a Limits,
+    at: usize,
+    index: Index,
+    fault: Option<Malformed>,
+}
+
+/// A line of the header section.
+struct Line {
+    /// Where its text ends, before CRLF.
+    end: usize,
+    /// Where the next line starts.
+    next: usize,
+}
+
+impl<'a> Indexer<'a> {
+    fn start(bytes: &'a [u8], limits: &'a Limits) -> Result<Self, Malformed> {
+        let reach = limits.header_section.min(REACH).min(bytes.len());
+        let head = cut(bytes, 0, reach);
+        let line = line(head, 0, false)?;
+        let mut indexer = Indexer {
+            head,
+            total: bytes.len(),
+            limits,
+            at: line.next,
+            index: Index {
+                entries: SmallVec::new(),
+                present: 0,
+                request: true,
+                method: Method::Other,
+                method_name: Span::default(),
+                request_uri: Span::default(),
+                status: 0,
+                reason: Span::default(),
+                headers_at: offset(line.next),
+                headers_end: offset(line.next),
+                body_at: offset(line.next),
+                end: bytes.len(),
+                via: None,
+                call_id: Span::default(),
+                cseq: 0,
+                cseq_method: Method::Other,
+                cseq_name: Span::default(),
+                from_tag: Span::default(),
+                to_tag: Span::default(),
+                max_forwards: None,
+                expires: None,
+                content_length: None,
+            },
+            fault: None,
+        };
+        let text = cut(head, 0, line.end);
+        if text.get(..4).is_some_and(|t| t.eq_ignore_ascii_case(b"SIP/")) {
+            indexer.status_line(text)?;
+        } else {
+            indexer.request_line(text)?;
+        }
+        Ok(indexer)
+    }
+
+    /// The first fault is the one that is told.
+    fn fault(&mut self, fault: Malformed) {
+        self.fault.get_or_insert(fault);
+    }
+
+    /// RFC 3261 7.1: Method SP Request-URI SP SIP-Version. Exactly one space each, though a line that breaks only
+    /// this is still understood well enough to be answered.
+    fn request_line(&mut self, line: &[u8]) -> Result<(), Malformed> {
+        let bad = Malformed::StartLine;
+        let method_end = line.iter().position(|&c| c == b' ').ok_or(bad("neither request nor response"))?;
+        if !is_token_text(cut(line, 0, method_end)) {
+            return Err(bad("method is no token"));
+        }
+        let (_, text_end) = trimmed(line, 0, line.len());
+        let last = cut(line, 0, text_end).iter().rposition(|&c| c == b' ').unwrap_or(method_end);
+        let version = cut(line, last.saturating_add(1), text_end);
+        if last <= method_end || !version.get(..4).is_some_and(|v| v.eq_ignore_ascii_case(b"SIP/")) {
+            return Err(bad("no SIP version"));
+        }
+        let from = method_end.saturating_add(1);
+        let uri = trimmed(line, from, last);
+        self.index.method_name = Span::new(0, method_end);
+        self.index.method = Method::from_bytes(cut(line, 0, method_end));
+        self.index.request_uri = Span::new(uri.0, uri.1);
+        if text_end != line.len() || uri != (from, last) {
+            self.fault(bad("extra white space"));
+        }
+        if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+            self.fault(Malformed::Version);
+        }
+        if let Some(fault) = request_uri_fault(cut(line, uri.0, uri.1), self.limits) {
+            self.fault(fault);
+        }
+        Ok(())
+    }
+
+    /// RFC 3261 7.2: SIP-Version SP Status-Code SP Reason-Phrase. The space before an empty reason may be missing.
+    fn status_line(&mut self, line: &[u8]) -> Result<(), Malformed> {
+        let bad = Malformed::StartLine;
+        if line.get(..8).is_none_or(|v| !v.eq_ignore_ascii_case(b"SIP/2.0 ")) {
+            return Err(Malformed::Version);
+        }
+        let code =
+            digits(cut(line, 8, 11)).and_then(|n| u16::try_from(n).ok()).ok_or(bad("no status code"))?;
+        if !(100..700).contains(&code) {
+            return Err(bad("status code out of range"));
+        }
+        match line.get(11) {
+            None | Some(b' ') => {}
+            Some(_) => return Err(bad("status code is not three digits")),
+        }
+        self.index.request = false;
+        self.index.status = code;
+        self.index.reason = Span::new(line.len().min(12), line.len());
+        Ok(())
+    }
+
+    fn header_section(&mut self) {
+        loop {
+            let at = self.at;
+            if cut(self.head, at, at.saturating_add(2)) == b"\r\n" {
+                self.index.headers_end = offset(at);
+                self.at = at.saturating_add(2);
+                break;
+            }
+            if at >= self.head.len() {
+                self.unended();
+                break;
+            }
+            if self.index.entries.len() >= self.limits.headers {
+                self.fault(Malformed::TooManyHeaders { limit: self.limits.headers });
+                self.index.headers_end = offset(at);
+                break;
+            }
+            if let Err(fault) = self.header(at) {
+                match fault {
+                    // A line that runs into the limit was cut by us.
+                    Malformed::LineEnd | Malformed::Truncated if self.head.len() < self.total => {
+                        self.unended()
+                    }
+                    fault => self.fault(fault),
+                }
+                self.index.headers_end = offset(at);
+                break;
+            }
+        }
+        self.index.body_at = offset(self.at);
+    }
+
+    /// The header section stops before its empty line.
+    fn unended(&mut self) {
+        let limit = self.limits.header_section.min(REACH);
+        self.fault(match self.head.len() < self.total {
+            true => Malformed::HeaderSectionTooLarge { limit },
+            false => Malformed::Truncated,
+        });
+        self.index.headers_end = offset(self.at);
+    }
+
+    /// One header field. An error ends the header section; a mere fault does not.
+    fn header(&mut self, at: usize) -> Result<(), Malformed> {
+        let head = self.head;
+        let rest = cut(head, at, head.len());
+        let name = rest.iter().position(|&c| !is_token(c)).unwrap_or(rest.len());
+        let name_end = at.saturating_add(name);
+        let blanks = rest.get(name..).unwrap_or_default().iter().position(|c| !matches!(c, b' ' | b'\t'));
+        let colon = name_end.saturating_add(blanks.unwrap_or(0));
+        let line = line(head, colon, true)?;
+        self.at = line.next;
+        if name == 0 || head.get(colon) != Some(&b':') {
+            self.fault(Malformed::HeaderName);
+            return Ok(());
+        }
+        let value = trimmed(head, colon.saturating_add(1), line.end);
+        let id = HeaderId::from_bytes(cut(head, at, name_end));
+        let entry =
+            Entry { at: offset(at), name_end: offset(name_end), value: Span::new(value.0, value.1), id };
+        let repeated = self.index.present & id.bit() != 0;
+        self.index.present |= id.bit();
+        self.index.entries.push(entry);
+        if repeated && id.is_single() {
+            self.fault(Malformed::Repeated(id.name()));
+        } else if let Err(why) = self.eager(id, value.0, value.1, repeated) {
+            self.fault(Malformed::Header(id.name(), why));
+        }
+        Ok(())
+    }
+
+    /// The fields that are read while the bytes are hot.
+    fn eager(&mut self, id: HeaderId, at: usize, to: usize, repeated: bool) -> Result<(), &'static str> {
+        let head = self.head;
+        let value = cut(head, at, to);
+        match id {
+            HeaderId::Via if !repeated => self.index.via = Some(via::parse(head, at, to)?),
+            HeaderId::From => self.index.from_tag = tag(head, at, to)?,
+            HeaderId::To => self.index.to_tag = tag(head, at, to)?,
+            HeaderId::CallId => {
+                if value.is_empty() || value.iter().any(|&c| c <= b' ') || std::str::from_utf8(value).is_err()
+                {
+                    return Err("not a Call-ID");
+                }
+                self.index.call_id = Span::new(at, to);
+            }
+            HeaderId::CSeq => self.cseq(at, to)?,
+            HeaderId::MaxForwards => {
+                let n = digits(value).ok_or("not a number")?;
+                self.index.max_forwards = Some(u8::try_from(n).map_err(|_| "larger than 255")?);
+            }
+            HeaderId::ContentLength => {
+                let n = digits(value).ok_or("not a number")?;
+                self.index.content_length = Some(usize::try_from(n).unwrap_or(usize::MAX));
+            }
+            // RFC 3261 20.19 and 10.2.1.1: a value that is no number counts as absent.
+            HeaderId::Expires => {
+                self.index.expires = digits(value).map(|n| u32::try_from(n).unwrap_or(u32::MAX));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn cseq(&mut self, at: usize, to: usize) -> Result<(), &'static str> {
+        let value = cut(self.head, at, to);
+        let number = value.iter().position(|c| !c.is_ascii_digit()).unwrap_or(value.len());
+        let blanks = value.get(number..).unwrap_or_default().iter().position(|&c| !is_space(c)).unwrap_or(0);
+        let name = at.saturating_add(number).saturating_add(blanks);
+        let n = digits(cut(value, 0, number)).ok_or("not a number")?;
+        self.index.cseq = u32::try_from(n).map_err(|_| "number larger than 2^32-1")?;
+        if blanks == 0 || !is_token_text(cut(self.head, name, to)) {
+            return Err("no method");
+        }
+        self.index.cseq_name = Span::new(name, to);
+        self.index.cseq_method = Method::from_bytes(cut(self.head, name, to));
+        Ok(())
+    }
+
+    /// RFC 3261 8.1.1 without Max-Forwards, which RFC 2543 peers do not send.
+    fn mandatory(&mut self) {
+        const FIELDS: [HeaderId; 5] =
+            [HeaderId::Via, HeaderId::From, HeaderId::To, HeaderId::CallId, HeaderId::CSeq];
+        for id in FIELDS {
+            if self.index.present & id.bit() == 0 {
+                self.fault(Malformed::Missing(id.name()));
+            }
+        }
+        let index = &mut self.index;
+        if !index.request {
+            index.method = index.cseq_method;
+            index.method_name = index.cseq_name;
+        } else if index.method_name.of(self.head) != index.cseq_name.of(self.head) {
+            self.fault(Malformed::CSeqMethod);
+        }
+    }
+
+    /// RFC 3261 18.3: the body is Content-Length octets, or all of the datagram.
+    fn body(&mut self) {
+        let here = self.total.saturating_sub(self.at);
+        let length = self.index.content_length.unwrap_or(here);
+        if length > here {
+            self.fault(Malformed::ContentLengthTooLarge);
+        }
+        if length > self.limits.body {
+            self.fault(Malformed::BodyTooLarge { limit: self.limits.body });
+        }
+        self.index.end = self.at.saturating_add(length.min(here));
+    }
+}
+
+/// Finds the end of the line that starts at `at`; with `folds`, of all lines it is folded over (RFC 3261 7.3.1).
+fn line(head: &[u8], at: usize, folds: bool) -> Result<Line, Malformed> {
+    let mut from = at;
+    loop {
+        let rest = cut(head, from, head.len());
+        let end = from.saturating_add(memchr::memchr2(b'\r', b'\n', rest).ok_or(Malformed::Truncated)?);
+        let next = end.saturating_add(2);
+        if cut(head, end, next) != b"\r\n" {
+            return Err(Malformed::LineEnd);
+        }
+        if folds && matches!(head.get(next), Some(b' ' | b'\t')) {
+            from = next;
+            continue;
+        }
+        return Ok(Line { end, next });
+    }
+}
+
+fn tag(head: &[u8], at: usize, to: usize) -> Result<Span, &'static str> {
+    let value = head.get(..to).unwrap_or(head);
+    let shape = name_addr::shape(value, at)?;
+    let uri = cut(head, shape.uri.0, shape.uri.1);
+    if std::str::from_utf8(uri).is_err() {
+        return Err("URI is not UTF-8");
+    }
+    match params::find(value, shape.params, to, b"tag")? {
+        None => Ok(Span::default()),
+        Some(value) => {
+            let (from, to) = value.unwrap_or_default();
+            let text = cut(head, from, to);
+            let legal = |c: &u8| *c > b' ' && !matches!(c, b',' | b'<' | b'>' | b'"');
+            if text.is_empty() || !text.iter().all(legal) || std::str::from_utf8(text).is_err() {
+                return Err("bad tag");
+            }
+            Ok(Span::new(from, to))
+        }
+    }
+}
+
+fn request_uri_fault(uri: &[u8], limits: &Limits) -> Option<Malformed> {
+    if uri.len() > limits.uri {
+        return Some(Malformed::UriTooLong { limit: limits.uri });
+    }
+    let Ok(text) = std::str::from_utf8(uri) else { return Some(Malformed::RequestUri("not UTF-8")) };
+    match Uri::parse(text) {
+        Err(Malformed::Uri(why)) => Some(Malformed::RequestUri(why)),
+        Err(fault) => Some(fault),
+        // RFC 3261 19.1.1 table 1: header fields may not stand in a Request-URI.
+        Ok(uri)
+            if matches!(uri.scheme(), Scheme::Sip | Scheme::Sips)
+                && text.contains('?')
+                && !uri.headers().is_empty() =>
+        {
+            Some(Malformed::RequestUri("header fields inside"))
+        }
+        Ok(_) => None,
+    }
+}

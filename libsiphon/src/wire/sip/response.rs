@@ -1,0 +1,142 @@
+//! Responses to a request (RFC 3261 8.2.6).
+
+use std::borrow::Cow;
+
+use super::build::{Name, check_text, push_body, push_line, push_number};
+use super::error::{Malformed, Unsafe};
+use super::header_id::HeaderId;
+use super::limits::Limits;
+use super::message::Message;
+use super::method::Method;
+use super::reason::reason_phrase;
+use super::scan::is_token_text;
+
+/// Makes a response: Via, From, To, Call-ID and CSeq of the request are copied byte for byte, Timestamp into a 100,
+/// Record-Route into a 101-299 that may make a dialog.
+///
+/// The first unsafe text is remembered and told by [`write`](Self::write).
+pub struct ResponseBuilder<'a> {
+    request: &'a Message,
+    code: u16,
+    reason: Cow<'a, str>,
+    tag: Option<Cow<'a, str>>,
+    /// Header lines, ready.
+    lines: Vec<u8>,
+    body: Cow<'a, [u8]>,
+    fault: Option<Unsafe>,
+}
+
+impl<'a> ResponseBuilder<'a> {
+    /// A response with the registered reason phrase.
+    pub fn to(request: &'a Message, code: u16) -> Self {
+        let fault = (!(100..700).contains(&code)).then_some(Unsafe::Name);
+        ResponseBuilder {
+            request,
+            code,
+            reason: Cow::Borrowed(reason_phrase(code)),
+            tag: None,
+            lines: Vec::new(),
+            body: Cow::Borrowed(&[]),
+            fault,
+        }
+    }
+
+    /// Another reason phrase.
+    pub fn reason(mut self, reason: impl Into<Cow<'a, str>>) -> Self {
+        self.reason = reason.into();
+        self.note(check_text(&self.reason));
+        self
+    }
+
+    /// The tag for To, used when the request's To has none and the code is above 100 (RFC 3261 8.2.6.2).
+    pub fn to_tag(mut self, tag: impl Into<Cow<'a, str>>) -> Self {
+        let tag = tag.into();
+        if !is_token_text(tag.as_bytes()) {
+            self.fault.get_or_insert(Unsafe::Name);
+        }
+        self.tag = Some(tag);
+        self
+    }
+
+    /// Adds a header field.
+    pub fn header<'n>(mut self, name: impl Into<Name<'n>>, value: &str) -> Self {
+        let name = name.into();
+        match name.check().and_then(|()| check_text(value)) {
+            Ok(()) => push_line(&mut self.lines, name.text, value.as_bytes()),
+            Err(fault) => self.note(Err(fault)),
+        }
+        self
+    }
+
+    /// Adds a Contact value.
+    pub fn contact(self, value: &str) -> Self {
+        self.header(HeaderId::Contact, value)
+    }
+
+    /// Sets the body and its Content-Type.
+    pub fn body(mut self, content_type: &str, body: impl Into<Cow<'a, [u8]>>) -> Self {
+        self.body = body.into();
+        self.header(HeaderId::ContentType, content_type)
+    }
+
+    fn note(&mut self, check: Result<(), Unsafe>) {
+        if let Err(fault) = check {
+            self.fault.get_or_insert(fault);
+        }
+    }
+
+    /// Appends the response to `out`.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Unsafe> {
+        if let Some(fault) = self.fault {
+            return Err(fault);
+        }
+        out.extend_from_slice(b"SIP/2.0 ");
+        push_number(out, self.code.into());
+        out.push(b' ');
+        out.extend_from_slice(self.reason.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        self.copy_fields(out);
+        out.extend_from_slice(&self.lines);
+        push_body(out, &self.body);
+        Ok(())
+    }
+
+    fn copy_fields(&self, out: &mut Vec<u8>) {
+        let request = self.request;
+        let bytes = request.bytes();
+        let dialog = (101..300).contains(&self.code) && may_form_dialog(request.method());
+        for entry in &request.index().entries {
+            let wanted = match entry.id {
+                HeaderId::Via | HeaderId::From | HeaderId::To | HeaderId::CallId | HeaderId::CSeq => true,
+                HeaderId::Timestamp => self.code == 100,
+                HeaderId::RecordRoute => dialog,
+                _ => false,
+            };
+            if !wanted {
+                continue;
+            }
+            out.extend_from_slice(entry.id.name().as_bytes());
+            out.extend_from_slice(b": ");
+            out.extend_from_slice(entry.value.of(bytes));
+            if entry.id == HeaderId::To && self.code > 100 && request.to_tag().is_none() {
+                if let Some(tag) = &self.tag {
+                    out.extend_from_slice(b";tag=");
+                    out.extend_from_slice(tag.as_bytes());
+                }
+            }
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// The response as a message of its own.
+    pub fn into_message(self, limits: &Limits) -> Result<Message, Malformed> {
+        let mut out = Vec::new();
+        self.write(&mut out).map_err(|_| Malformed::StartLine("unsafe text"))?;
+        Message::parse(&out, limits).map_err(|refused| refused.fault)
+    }
+}
+
+/// RFC 3261 12.1.1, RFC 6665 4.1: the UAS of a dialog copies Record-Route.
+fn may_form_dialog(method: Method) -> bool {
+    method.forms_dialog()
+}
