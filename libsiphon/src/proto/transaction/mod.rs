@@ -7,6 +7,8 @@
 pub mod client;
 pub mod ict;
 pub mod ist;
+pub mod key;
+pub mod merged;
 pub mod nict;
 pub mod nist;
 pub mod server;
@@ -14,6 +16,8 @@ pub mod timers;
 
 pub use ict::Ict;
 pub use ist::Ist;
+pub use key::{Lookup, ServerKey};
+pub use merged::{Entered, MergeTicket, MergedRequests};
 pub use nict::Nict;
 pub use nist::Nist;
 pub use timers::{Timer, TimerSettings};

@@ -31,7 +31,7 @@ pub enum Timer {
     L,
     /// How long further 2xx responses to an INVITE are passed on: 64*T1 (RFC 6026).
     M,
-    /// How long the TU may take before the server transaction itself says 100 Trying: 200 ms
+    /// How long the TU may take before the server transaction itself says 100 Trying: 200 ms unless set
     /// (RFC 3261 17.2.1, which gives it no letter).
     Trying,
 }
@@ -50,12 +50,14 @@ impl fmt::Display for Timer {
     }
 }
 
-/// T1, T2 and T4, from which all other lengths follow. A transaction keeps those it was started with.
+/// T1, T2 and T4, from which all other lengths follow, and how long a 100 may be put off. A transaction keeps
+/// those it was started with.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct TimerSettings {
     t1_ms: u32,
     t2_ms: u32,
     t4_ms: u32,
+    trying_ms: u32,
 }
 
 const MAX_MS: u32 = 60_000;
@@ -65,9 +67,9 @@ const TRYING_MS: u32 = 200;
 const MIN_D_MS: u32 = 32_000;
 
 impl Default for TimerSettings {
-    /// 500 ms, 4 s and 5 s (RFC 3261 table 4).
+    /// 500 ms, 4 s and 5 s (RFC 3261 table 4); 200 ms (RFC 3261 17.2.1).
     fn default() -> Self {
-        TimerSettings { t1_ms: 500, t2_ms: 4_000, t4_ms: 5_000 }
+        TimerSettings { t1_ms: 500, t2_ms: 4_000, t4_ms: 5_000, trying_ms: TRYING_MS }
     }
 }
 
@@ -75,8 +77,13 @@ impl TimerSettings {
     /// From an estimate of the round trip (T1), the longest interval between retransmissions (T2) and the longest
     /// time a message stays in the network (T4). Each is held between 1 ms and 60 s, and T2 is at least T1.
     pub fn new(t1: Duration, t2: Duration, t4: Duration) -> Self {
-        let ms = |d: Duration| u32::try_from(d.as_millis()).unwrap_or(MAX_MS).clamp(1, MAX_MS);
-        TimerSettings { t1_ms: ms(t1), t2_ms: ms(t2).max(ms(t1)), t4_ms: ms(t4) }
+        let ms = |d: Duration| to_ms(d).max(1);
+        TimerSettings { t1_ms: ms(t1), t2_ms: ms(t2).max(ms(t1)), t4_ms: ms(t4), trying_ms: TRYING_MS }
+    }
+
+    /// The same, with a 100 Trying after `delay` (at most 60 s) instead of 200 ms.
+    pub fn with_trying_delay(self, delay: Duration) -> Self {
+        TimerSettings { trying_ms: to_ms(delay), ..self }
     }
 
     /// The estimate of the round trip.
@@ -112,25 +119,29 @@ impl TimerSettings {
             Timer::B | Timer::F | Timer::H | Timer::J | Timer::L | Timer::M => timeout,
             Timer::D => timeout.max(MIN_D_MS),
             Timer::I | Timer::K => self.t4_ms,
-            Timer::Trying => TRYING_MS,
+            Timer::Trying => self.trying_ms,
         }
     }
 }
 
 impl Codec for TimerSettings {
     fn encode(&self, w: &mut Writer) {
-        for ms in [self.t1_ms, self.t2_ms, self.t4_ms] {
+        for ms in [self.t1_ms, self.t2_ms, self.t4_ms, self.trying_ms] {
             w.u32(ms);
         }
     }
 
     fn decode(r: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let mut ms = || match r.u32()? {
-            ms if (1..=MAX_MS).contains(&ms) => Ok(ms),
+        let mut ms = |least| match r.u32()? {
+            ms if (least..=MAX_MS).contains(&ms) => Ok(ms),
             ms => Err(DecodeError::Invalid { what: "timer length in ms", value: ms.into() }),
         };
-        Ok(TimerSettings { t1_ms: ms()?, t2_ms: ms()?, t4_ms: ms()? })
+        Ok(TimerSettings { t1_ms: ms(1)?, t2_ms: ms(1)?, t4_ms: ms(1)?, trying_ms: ms(0)? })
     }
+}
+
+fn to_ms(d: Duration) -> u32 {
+    u32::try_from(d.as_millis()).unwrap_or(MAX_MS).min(MAX_MS)
 }
 
 /// A timer that is armed or not, in eight bytes.

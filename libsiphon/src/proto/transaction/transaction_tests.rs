@@ -62,3 +62,11 @@ fn settings_are_held_in_range_and_t2_is_at_least_t1() {
     assert_eq!(s.timeout(), Duration::from_secs(64 * 6));
     assert_eq!(TimerSettings::default().timeout(), Duration::from_secs(32));
 }
+
+#[test]
+fn the_100_trying_leaves_after_the_delay_that_is_set() {
+    let now = Instant::from_unix_secs(1_800_000_000);
+    let settings = TimerSettings::default().with_trying_delay(Duration::from_millis(20));
+    let ist = Ist::start(Transport::Udp, settings, now, &mut Outputs::new());
+    assert_eq!(ist.deadline(), Some(now + Duration::from_millis(20)));
+}
