@@ -198,6 +198,13 @@ impl StreamFramer {
     }
 }
 
+impl Default for StreamFramer {
+    /// With [`Limits::default`].
+    fn default() -> Self {
+        StreamFramer::new(Limits::default())
+    }
+}
+
 fn hopeless(fault: Malformed) -> Refused {
     Refused { fault, message: None }
 }

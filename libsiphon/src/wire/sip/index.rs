@@ -288,7 +288,12 @@ impl<'a> Indexer<'a> {
         let head = self.head;
         let value = cut(head, at, to);
         match id {
-            HeaderId::Via if !repeated => self.index.via = Some(via::parse(head, at, to)?),
+            HeaderId::Via if !repeated => {
+                let mut via = ViaIndex::default();
+                let read = via::parse_into(&mut via, head, at, to);
+                self.index.via = (!via.host.is_absent()).then_some(via);
+                read?;
+            }
             HeaderId::From => self.index.from_tag = tag(head, at, to)?,
             HeaderId::To => self.index.to_tag = tag(head, at, to)?,
             HeaderId::CallId => {

@@ -56,3 +56,7 @@ pub use via::{COOKIE, Rport, TopVia};
 #[cfg(test)]
 #[path = "message_tests.rs"]
 mod message_tests;
+
+#[cfg(test)]
+#[path = "torture_tests.rs"]
+mod torture_tests;

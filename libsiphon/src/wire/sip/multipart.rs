@@ -112,15 +112,24 @@ fn part(bytes: &[u8]) -> Part<'_> {
     }
 }
 
-/// Writes a multipart body: each part with its header fields, which hold no empty line. `None` when `boundary` is no
+/// A part to be written.
+#[derive(Clone, Copy, Debug)]
+pub struct NewPart<'a> {
+    /// Its MIME header fields, name and value.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// Its octets.
+    pub body: &'a [u8],
+}
+
+/// Writes a multipart body. `None` when a name or value cannot be written on one line, or when `boundary` is no
 /// token or occurs in a part.
-pub fn join(boundary: &str, parts: &[(&[(&str, &str)], &[u8])]) -> Option<Vec<u8>> {
+pub fn join(boundary: &str, parts: &[NewPart<'_>]) -> Option<Vec<u8>> {
     if !is_token_text(boundary.as_bytes()) || boundary.len() > 70 {
         return None;
     }
     let mark = [b"--", boundary.as_bytes()].concat();
     let mut out = Vec::new();
-    for (headers, body) in parts {
+    for NewPart { headers, body } in parts {
         if memchr::memmem::find(body, &mark).is_some() {
             return None;
         }

@@ -105,6 +105,7 @@ impl<'a> ResponseBuilder<'a> {
         let request = self.request;
         let bytes = request.bytes();
         let dialog = (101..300).contains(&self.code) && may_form_dialog(request.method());
+        let own_tag = self.tag.as_ref().filter(|_| self.code > 100 && request.to_tag().is_none());
         for entry in &request.index().entries {
             let wanted = match entry.id {
                 HeaderId::Via | HeaderId::From | HeaderId::To | HeaderId::CallId | HeaderId::CSeq => true,
@@ -118,11 +119,9 @@ impl<'a> ResponseBuilder<'a> {
             out.extend_from_slice(entry.id.name().as_bytes());
             out.extend_from_slice(b": ");
             out.extend_from_slice(entry.value.of(bytes));
-            if entry.id == HeaderId::To && self.code > 100 && request.to_tag().is_none() {
-                if let Some(tag) = &self.tag {
-                    out.extend_from_slice(b";tag=");
-                    out.extend_from_slice(tag.as_bytes());
-                }
+            if let Some(tag) = own_tag.filter(|_| entry.id == HeaderId::To) {
+                out.extend_from_slice(b";tag=");
+                out.extend_from_slice(tag.as_bytes());
             }
             out.extend_from_slice(b"\r\n");
         }

@@ -60,14 +60,14 @@ pub struct TopVia<'a> {
     pub ttl: Option<u8>,
 }
 
-impl TopVia<'_> {
+impl<'a> TopVia<'a> {
     /// The branch, when it is made by the rules of RFC 3261 17.2.3: magic cookie and something behind it.
-    pub fn rfc3261_branch(&self) -> Option<&str> {
+    pub fn rfc3261_branch(&self) -> Option<&'a str> {
         self.branch.filter(|b| b.len() > COOKIE.len() && b.starts_with(COOKIE))
     }
 
     /// The host without the brackets of an IPv6 reference.
-    pub fn host_bare(&self) -> &str {
+    pub fn host_bare(&self) -> &'a str {
         self.host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(self.host)
     }
 }
@@ -93,8 +93,13 @@ impl ViaIndex {
 
 /// Parses the Via value at `at`; it ends at a comma or at `to`. Offsets are those of `bytes`.
 pub(super) fn parse(bytes: &[u8], at: usize, to: usize) -> Result<ViaIndex, &'static str> {
-    let mut cursor = Cursor::new(bytes.get(..to).unwrap_or(bytes), at);
     let mut via = ViaIndex::default();
+    parse_into(&mut via, bytes, at, to).map(|()| via)
+}
+
+/// As [`parse`]. After an error `via` holds what could be read: with a host, a response can still find its way.
+pub(super) fn parse_into(via: &mut ViaIndex, bytes: &[u8], at: usize, to: usize) -> Result<(), &'static str> {
+    let mut cursor = Cursor::new(bytes.get(..to).unwrap_or(bytes), at);
     cursor.skip_space();
     let start = cursor.at;
     let name = cursor.take(is_token);
@@ -110,13 +115,14 @@ pub(super) fn parse(bytes: &[u8], at: usize, to: usize) -> Result<ViaIndex, &'st
         return Err("no white space before sent-by");
     }
     cursor.skip_space();
-    let end = sent_by(&mut cursor, &mut via)?;
-    let end = params(cursor, end, &mut via)?;
+    let end = sent_by(&mut cursor, via)?;
     via.value = Span::new(start, end);
-    if std::str::from_utf8(cut(bytes, start, end)).is_err() {
-        return Err("not UTF-8");
+    let end = params(cursor, end, via)?;
+    via.value = Span::new(start, end);
+    match std::str::from_utf8(cut(bytes, start, end)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err("not UTF-8"),
     }
-    Ok(via)
 }
 
 fn slash(cursor: &mut Cursor<'_>) -> Result<(), &'static str> {
