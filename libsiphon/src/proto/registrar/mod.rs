@@ -1,1 +1,19 @@
-//! (filled in by its step)
+//! The registrar (RFC 3261 10): location table, REGISTER processing, GRUU, NAT repair and keepalive.
+
+mod binding;
+mod contact;
+pub mod gruu;
+mod intern;
+pub mod location;
+pub mod nat;
+mod pack;
+pub mod register;
+mod reply;
+pub mod settings;
+mod stripe;
+
+pub use binding::{AorState, Binding, Change};
+pub use gruu::{Gruu, GruuKeys};
+pub use location::{Full, Location, RestoreError, Updated};
+pub use register::{Outcome, Registrar, Registration, Rollback};
+pub use settings::{OverLimit, PathPolicy, RegistrarSettings};

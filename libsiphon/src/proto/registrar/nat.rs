@@ -1,0 +1,124 @@
+//! Seeing and repairing NAT: private addresses (RFC 1918, RFC 6598, RFC 4193), Via and Contact against the source
+//! address (RFC 3261 18.2.1, RFC 3581), and contacts that are told where they really came from.
+
+use crate::base::flow::{Flow, Transport};
+use crate::wire::sip::{Message, Uri};
+use std::net::{IpAddr, SocketAddr};
+
+/// What says that a request came through a NAT.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct NatSigns {
+    /// The Contact host is a private address, and not the source address.
+    pub private_contact: bool,
+    /// The Contact host is an address, and not the source address.
+    pub contact_elsewhere: bool,
+    /// The topmost Via's sent-by host is a private address, and not the source address.
+    pub private_via: bool,
+    /// The topmost Via's sent-by host is an address, and not the source address; or, over UDP, its port is not.
+    pub via_elsewhere: bool,
+}
+
+impl NatSigns {
+    /// Looks at a request and the flow it came on.
+    pub fn of(request: &Message, flow: &Flow) -> Self {
+        let source = flow.remote;
+        let mut signs = NatSigns::default();
+        for contact in request.contacts().filter_map(Result::ok) {
+            let Some(ip) = contact.uri.host_ip() else { continue };
+            signs.private_contact |= is_private(ip) && !same_ip(ip, source.ip());
+            signs.contact_elsewhere |= !same_ip(ip, source.ip());
+        }
+        let via = request.via();
+        if let Ok(ip) = via.host_bare().parse::<IpAddr>() {
+            signs.private_via = is_private(ip) && !same_ip(ip, source.ip());
+            // A client of a stream transport sends from any port.
+            let port_differs = flow.transport == Transport::Udp && via.port.unwrap_or(5060) != source.port();
+            signs.via_elsewhere = !same_ip(ip, source.ip()) || port_differs;
+        }
+        signs
+    }
+
+    /// Whether any sign is there.
+    pub fn any(&self) -> bool {
+        self.private_contact || self.contact_elsewhere || self.private_via || self.via_elsewhere
+    }
+}
+
+/// Whether a request came through a NAT, by any of the signs.
+pub fn is_nated(request: &Message, flow: &Flow) -> bool {
+    NatSigns::of(request, flow).any()
+}
+
+/// An address that means nothing on the public Internet: private (RFC 1918), shared by a carrier's NAT (RFC 6598),
+/// link-local (RFC 3927, RFC 4291), loopback, unique local (RFC 4193).
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [first, second, ..] = ip.octets();
+            let carrier = first == 100 && (64..128).contains(&second);
+            ip.is_private() || ip.is_link_local() || ip.is_loopback() || ip.is_unspecified() || carrier
+        }
+        IpAddr::V6(ip) => {
+            ip.is_unique_local() || ip.is_unicast_link_local() || ip.is_loopback() || ip.is_unspecified()
+        }
+    }
+}
+
+/// Whether a URI's host is an address, and not `source`. A name may lead anywhere, so it says nothing. Ports are
+/// left out: a UA may send from another port than the one it listens on.
+pub(super) fn is_elsewhere(uri: &Uri<'_>, source: IpAddr) -> bool {
+    uri.host_ip().is_some_and(|ip| !same_ip(ip, source))
+}
+
+fn same_ip(a: IpAddr, b: IpAddr) -> bool {
+    a.to_canonical() == b.to_canonical()
+}
+
+/// Puts the source address in place of host and port of a contact URI (`fix_nated_contact`): user, parameters and
+/// headers stay. `None` for a URI without host.
+pub fn rewrite_host(uri: &Uri<'_>, source: SocketAddr) -> Option<String> {
+    let text = uri.as_str();
+    let (before, behind) = around_host(uri)?;
+    let host = match source.ip().to_canonical() {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    Some(format!("{}{host}:{}{}", text.get(..before)?, source.port(), text.get(behind..)?))
+}
+
+/// Where host and port begin and end in the text of a sip URI.
+fn around_host(uri: &Uri<'_>) -> Option<(usize, usize)> {
+    if !uri.is_sip() {
+        return None;
+    }
+    let text = uri.as_str();
+    let begin = text.find('@').or_else(|| text.find(':'))?.checked_add(1)?;
+    let rest = text.get(begin..)?;
+    let end = rest.find([';', '?']).unwrap_or(rest.len());
+    Some((begin, begin.checked_add(end)?))
+}
+
+/// The new value of each Contact of a request or response whose contacts are told where they came from, display
+/// name and parameters kept; `None` when nothing is to be changed.
+pub fn fix_contacts(message: &Message, source: SocketAddr) -> Option<Vec<String>> {
+    let mut changed = false;
+    let mut values = Vec::new();
+    let texts = message.values(crate::wire::sip::HeaderId::Contact);
+    for (contact, text) in message.contacts().zip(texts) {
+        let fixed = contact.ok().filter(|c| !c.is_star()).and_then(|contact| {
+            let uri = rewrite_host(&contact.uri, source).filter(|uri| **uri != *contact.uri.as_str())?;
+            let at = text.find(contact.uri.as_str())?;
+            let end = at.checked_add(contact.uri.as_str().len())?;
+            let bracketed = text.get(..at)?.ends_with('<');
+            let (open, close) = if bracketed { ("", "") } else { ("<", ">") };
+            Some(format!("{}{open}{uri}{close}{}", text.get(..at)?, text.get(end..)?))
+        });
+        changed |= fixed.is_some();
+        values.push(fixed.unwrap_or_else(|| text.into_owned()));
+    }
+    changed.then_some(values)
+}
+
+#[cfg(test)]
+#[path = "nat_tests.rs"]
+mod tests;

@@ -1,0 +1,483 @@
+//! Processing of REGISTER (RFC 3261 10.3), with Path (RFC 3327), Service-Route (RFC 3608), outbound (RFC 5626) and
+//! GRUU (RFC 5627).
+//!
+//! All contacts of a request take effect or none does, in one critical section of its address of record.
+
+use super::binding::{AorState, Binding, Change};
+use super::contact::{Asked, Wanted, read, supports};
+use super::gruu::{Gruu, GruuKeys};
+use super::location::{Full, Location, Updated};
+use super::nat;
+use super::settings::{OverLimit, PathPolicy, RegistrarSettings};
+use crate::base::codec::Codec;
+use crate::base::flow::Flow;
+use crate::base::text::Text;
+use crate::base::time::{Duration, Instant};
+use crate::base::token::Secret;
+use crate::event::BindingChange;
+use crate::policy::{Commit, ReplySpec};
+use crate::wire::sip::{HeaderId, Message, Uri};
+use std::sync::Arc;
+
+/// Longest User-Agent that is kept, in octets.
+const MAX_USER_AGENT: usize = 128;
+
+/// The registrar of a node.
+#[derive(Debug)]
+pub struct Registrar {
+    /// What it is configured with.
+    pub settings: RegistrarSettings,
+    /// Where its bindings are.
+    pub location: Arc<Location>,
+    pub(super) gruu: GruuKeys,
+}
+
+/// One REGISTER with what is known about it.
+#[derive(Clone, Copy, Debug)]
+pub struct Registration<'a> {
+    /// The request.
+    pub request: &'a Message,
+    /// The flow it came on.
+    pub flow: &'a Flow,
+    /// The user of its digest credentials, once they were checked.
+    pub authenticated_user: Option<&'a str>,
+    /// Take the source address for the contact's whatever its URI says (`fix_nated_register`).
+    pub fix_nated: bool,
+    /// These contacts replace whatever the address of record had, in whatever order requests come
+    /// (`save(force=True)`): neither Call-ID and CSeq nor the number of older contacts count.
+    pub force: bool,
+    /// Other addresses of record that are to lead to the same bindings.
+    pub aliases: &'a [Text],
+}
+
+impl<'a> Registration<'a> {
+    /// A plain REGISTER.
+    pub fn new(request: &'a Message, flow: &'a Flow) -> Self {
+        Registration { request, flow, authenticated_user: None, fix_nated: false, force: false, aliases: &[] }
+    }
+}
+
+/// What came of a REGISTER.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The response.
+    pub reply: ReplySpec,
+    /// What happened to which binding. Empty unless the reply is a 200.
+    pub changes: Vec<Change>,
+    /// What a store must acknowledge before the reply leaves.
+    pub commit: Option<Commit>,
+    /// Undoes the registration; `None` when it changed nothing.
+    pub rollback: Option<Rollback>,
+}
+
+/// What a registration changed, binding by binding, so that it can be undone without undoing what others did since.
+#[derive(Clone, Debug)]
+pub struct Rollback {
+    aor: Text,
+    steps: Vec<(Option<Binding>, Option<Binding>)>,
+    aliases: (Vec<Text>, Vec<Text>),
+}
+
+/// Why a REGISTER is refused: its response.
+#[derive(Clone, Debug)]
+pub(super) struct Refusal(Box<ReplySpec>);
+
+impl Refusal {
+    pub(super) fn new(code: u16, reason: impl Into<Text>) -> Self {
+        Refusal(Box::new(ReplySpec { reason: Some(reason.into()), ..ReplySpec::code(code) }))
+    }
+
+    pub(super) fn bad(reason: impl Into<Text>) -> Self {
+        Refusal::new(400, reason)
+    }
+
+    pub(super) fn with(mut self, name: &str, value: impl Into<Text>) -> Self {
+        self.0.headers.push((name.into(), value.into()));
+        self
+    }
+}
+
+impl From<Full> for Refusal {
+    fn from(_: Full) -> Self {
+        Refusal::new(503, "Location Table Full").with("Retry-After", "60")
+    }
+}
+
+impl Registrar {
+    /// A registrar over `location`.
+    pub fn new(settings: RegistrarSettings, location: Arc<Location>, secret: &Secret) -> Self {
+        Registrar { settings, location, gruu: GruuKeys::new(secret) }
+    }
+
+    /// Processes a REGISTER. Bindings change at once; the reply is a value.
+    pub fn process(&self, registration: &Registration<'_>, now: Instant) -> Outcome {
+        self.register(registration, now).unwrap_or_else(|refusal| Outcome {
+            reply: *refusal.0,
+            changes: Vec::new(),
+            commit: None,
+            rollback: None,
+        })
+    }
+
+    fn register(&self, registration: &Registration<'_>, now: Instant) -> Result<Outcome, Refusal> {
+        let request = registration.request;
+        check_required(request)?;
+        let aor = address_of_record(request)?;
+        self.check_user(registration, &aor)?;
+        self.check_path(request)?;
+        let asked = read(request, &self.settings)?;
+        let template = Template::of(registration);
+        if let Asked::Contacts(wanted) = &asked {
+            self.check_contacts(wanted, &aor, &template)?;
+        }
+        if asked == Asked::Fetch && registration.aliases.is_empty() {
+            let state = self.location.state(&aor, now).map(|(_, state)| state).unwrap_or_default();
+            let reply = self.accepted(request, &aor, &state, now);
+            return Ok(Outcome { reply, changes: Vec::new(), commit: None, rollback: None });
+        }
+        let updated = self.location.update(&aor, now, |state| {
+            let kinds = self.apply(&asked, registration, &template, state, now)?;
+            if !registration.aliases.is_empty() {
+                state.aliases = registration.aliases.iter().filter(|alias| **alias != aor).cloned().collect();
+            }
+            Ok::<_, Refusal>(kinds)
+        })?;
+        Ok(self.outcome(request, &aor, updated, now))
+    }
+
+    fn outcome(&self, request: &Message, aor: &Text, updated: Updated<Vec<Step>>, now: Instant) -> Outcome {
+        let Updated { value: steps, before, after, lapsed } = updated;
+        let reply = self.accepted(request, aor, &after, now);
+        let changed = before != after || !lapsed.is_empty();
+        let commit = (self.settings.commit && changed).then(|| Commit {
+            key: aor.clone(),
+            value: (!after.is_empty(now)).then(|| after.to_bytes()),
+            previous: (!before.is_empty(now)).then(|| before.to_bytes()),
+        });
+        let rollback = changed.then(|| Rollback {
+            aor: aor.clone(),
+            steps: steps.iter().map(|s| (s.before.clone(), s.after.clone())).collect(),
+            aliases: (before.aliases, after.aliases),
+        });
+        let change = |step: Step| {
+            let kind = step.kind();
+            step.after.or(step.before).map(|binding| Change { aor: aor.clone(), kind, binding })
+        };
+        let changes = lapsed.into_iter().chain(steps.into_iter().filter_map(change)).collect();
+        Outcome { reply, changes, commit, rollback }
+    }
+
+    /// Undoes a registration whose reply turned out a failure, or that the store refused.
+    pub fn roll_back(&self, rollback: &Rollback, now: Instant) -> Vec<Change> {
+        let Rollback { aor, steps, aliases } = rollback;
+        let undone = self.location.update(aor, now, |state| {
+            if state.aliases == aliases.1 {
+                state.aliases.clone_from(&aliases.0);
+            }
+            Ok::<_, Full>(steps.iter().filter_map(|step| undo(state, step, now)).collect::<Vec<_>>())
+        });
+        let Ok(Updated { value, lapsed, .. }) = undone else { return Vec::new() };
+        let change = |(kind, binding)| Change { aor: aor.clone(), kind, binding };
+        lapsed.into_iter().chain(value.into_iter().map(change)).collect()
+    }
+
+    /// The live bindings of a URI: an address of record, an alias of one, or a GRUU (RFC 5627 5.4). By q, then the
+    /// most recent first.
+    pub fn lookup(&self, uri: &Uri<'_>, now: Instant) -> Vec<Binding> {
+        match uri.params().has("gr") {
+            true => self.resolve_gruu(uri, now).map(|gruu| gruu.bindings).unwrap_or_default(),
+            false => self.location.lookup(&uri.canonical_aor(), now),
+        }
+    }
+
+    /// What a GRUU stands for; `None` when it is none of ours.
+    pub fn resolve_gruu(&self, uri: &Uri<'_>, now: Instant) -> Option<Gruu> {
+        self.gruu.resolve(uri, &self.location, now)
+    }
+
+    fn check_user(&self, registration: &Registration<'_>, aor: &Text) -> Result<(), Refusal> {
+        let Some(user) = registration.authenticated_user.filter(|_| self.settings.enforce_auth_aor_match)
+        else {
+            return Ok(());
+        };
+        let (_, rest) = aor.split_once(':').unwrap_or(("", aor));
+        let (aor_user, host) = rest.rsplit_once('@').unwrap_or((rest, ""));
+        // Credentials may name the user alone or with a domain.
+        let full = user.rsplit_once('@').is_some_and(|(u, h)| u == aor_user && h.eq_ignore_ascii_case(host));
+        match user == aor_user || full {
+            true => Ok(()),
+            false => Err(Refusal::new(403, "Not Your Address Of Record")),
+        }
+    }
+
+    fn check_path(&self, request: &Message) -> Result<(), Refusal> {
+        if self.settings.path == PathPolicy::Lenient
+            || !request.has(HeaderId::Path)
+            || supports(request, "path")
+        {
+            return Ok(());
+        }
+        Err(Refusal::new(420, "Bad Extension").with("Unsupported", "path"))
+    }
+
+    fn check_contacts(&self, wanted: &[Wanted], aor: &Text, template: &Template) -> Result<(), Refusal> {
+        let limit = self.settings.max_binding_octets;
+        for contact in wanted {
+            let size = contact.uri.len() + contact.params.len();
+            let size = size + contact.instance_id.as_ref().map_or(0, |id| id.len()) + template.size();
+            if size > limit {
+                return Err(Refusal::new(513, "Binding Too Large"));
+            }
+            // RFC 5627 5.1: a GRUU of the same address of record as contact would lead back here.
+            let loops = Uri::parse(&contact.uri)
+                .is_ok_and(|uri| uri.params().has("gr") && *uri.canonical_aor() == **aor);
+            if loops && contact.expires > 0 {
+                return Err(Refusal::new(403, "Contact Is A GRUU Of The Address Of Record"));
+            }
+        }
+        match wanted.iter().filter(|w| w.expires > 0).count() > self.settings.max_contacts {
+            true => Err(Refusal::new(403, "Too Many Contacts")),
+            false => Ok(()),
+        }
+    }
+
+    /// Applies what is asked to `state`; a failure leaves half-done work that the table throws away.
+    fn apply(
+        &self,
+        asked: &Asked,
+        registration: &Registration<'_>,
+        template: &Template,
+        state: &mut AorState,
+        now: Instant,
+    ) -> Result<Vec<Step>, Refusal> {
+        let mut steps = Vec::new();
+        let request = registration.request;
+        match asked {
+            Asked::Fetch => {}
+            Asked::RemoveAll => {
+                let stale = |b: &Binding| !registration.force && is_stale(b, request);
+                if state.bindings.iter().any(stale) {
+                    return Err(out_of_order());
+                }
+                steps.extend(state.bindings.drain(..).map(Step::removed));
+            }
+            Asked::Contacts(wanted) => {
+                // Orders are judged against the bindings as they were before this request.
+                let previous = state.bindings.clone();
+                for contact in wanted {
+                    let binding = template.binding(contact, now);
+                    if let Some(old) = previous.iter().find(|old| is_same(old, contact)) {
+                        if !registration.force && is_stale(old, request) {
+                            return Err(out_of_order());
+                        }
+                    }
+                    steps.extend(merge(state, binding, contact));
+                }
+                if registration.force {
+                    let kept = |b: &Binding| wanted.iter().any(|w| w.expires > 0 && is_same(b, w));
+                    steps.extend(state.bindings.extract_if(.., |b| !kept(b)).map(Step::removed));
+                }
+                steps.extend(self.make_room(state, wanted)?);
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Keeps an address of record within its limit, where the configuration lets older bindings go.
+    fn make_room(&self, state: &mut AorState, wanted: &[Wanted]) -> Result<Vec<Step>, Refusal> {
+        let mut steps = Vec::new();
+        while state.bindings.len() > self.settings.max_contacts {
+            // A request that adds nothing may leave more than a limit that was lowered since.
+            if wanted.iter().all(|w| w.expires == 0) {
+                break;
+            }
+            if self.settings.over_limit == OverLimit::Refuse {
+                return Err(Refusal::new(403, "Too Many Contacts"));
+            }
+            let others =
+                state.bindings.iter().enumerate().filter(|(_, b)| !wanted.iter().any(|w| is_same(b, w)));
+            let Some((oldest, _)) = others.min_by_key(|(_, b)| b.updated_at) else { break };
+            steps.push(Step::removed(state.bindings.remove(oldest)));
+        }
+        Ok(steps)
+    }
+}
+
+/// What happened to one binding.
+#[derive(Debug)]
+struct Step {
+    before: Option<Binding>,
+    after: Option<Binding>,
+}
+
+impl Step {
+    fn removed(binding: Binding) -> Self {
+        Step { before: Some(binding), after: None }
+    }
+
+    fn kind(&self) -> BindingChange {
+        match (&self.before, &self.after) {
+            (None, _) => BindingChange::Registered,
+            (Some(_), Some(_)) => BindingChange::Refreshed,
+            (Some(_), None) => BindingChange::Deregistered,
+        }
+    }
+}
+
+/// Puts one wanted contact into the state.
+fn merge(state: &mut AorState, mut binding: Binding, wanted: &Wanted) -> Option<Step> {
+    let at = state.bindings.iter().position(|b| is_same(b, wanted));
+    match (at, wanted.expires) {
+        (Some(at), 0) => Some(Step::removed(state.bindings.remove(at))),
+        // Removing what is not there is no error: the UA has what it wants.
+        (None, 0) => None,
+        (Some(at), _) => {
+            let slot = state.bindings.get_mut(at)?;
+            if slot.call_id == binding.call_id {
+                // RFC 5627 5.2: temporary GRUUs outlive refreshes under the same Call-ID.
+                binding.registered_at = slot.registered_at;
+            }
+            let before = std::mem::replace(slot, binding.clone());
+            Some(Step { before: Some(before), after: Some(binding) })
+        }
+        (None, _) => {
+            state.bindings.push(binding.clone());
+            Some(Step { before: None, after: Some(binding) })
+        }
+    }
+}
+
+/// Undoes one step where the binding is still as the step left it.
+fn undo(
+    state: &mut AorState,
+    step: &(Option<Binding>, Option<Binding>),
+    now: Instant,
+) -> Option<(BindingChange, Binding)> {
+    let live = |b: &&Binding| b.is_live(now);
+    match step {
+        (before, Some(after)) => {
+            let at = state.bindings.iter().position(|b| b == after)?;
+            match before.as_ref().filter(live) {
+                Some(before) => {
+                    *state.bindings.get_mut(at)? = before.clone();
+                    Some((BindingChange::Refreshed, before.clone()))
+                }
+                None => Some((BindingChange::Deregistered, state.bindings.remove(at))),
+            }
+        }
+        (Some(before), None) => {
+            // Another REGISTER may have made it anew meanwhile.
+            if !before.is_live(now) || state.bindings.iter().any(|b| b.uri == before.uri) {
+                return None;
+            }
+            state.bindings.push(before.clone());
+            Some((BindingChange::Registered, before.clone()))
+        }
+        (None, None) => None,
+    }
+}
+
+/// What all bindings of one REGISTER have in common.
+struct Template {
+    call_id: Text,
+    cseq: u32,
+    path: Vec<Text>,
+    user_agent: Option<Text>,
+    flow: Flow,
+    fix_nated: bool,
+}
+
+impl Template {
+    fn of(registration: &Registration<'_>) -> Self {
+        let request = registration.request;
+        let user_agent = request.header(HeaderId::UserAgent).map(|agent| {
+            let end = (0..=MAX_USER_AGENT.min(agent.len())).rev().find(|at| agent.is_char_boundary(*at));
+            Text::from(agent.get(..end.unwrap_or(0)).unwrap_or_default())
+        });
+        Template {
+            call_id: request.call_id().into(),
+            cseq: request.cseq(),
+            path: request.values(HeaderId::Path).map(Text::from).collect(),
+            user_agent: user_agent.filter(|agent| !agent.is_empty()),
+            flow: *registration.flow,
+            fix_nated: registration.fix_nated,
+        }
+    }
+
+    fn size(&self) -> usize {
+        self.call_id.len() + self.path.iter().map(|p| p.len()).sum::<usize>()
+    }
+
+    fn binding(&self, wanted: &Wanted, now: Instant) -> Binding {
+        let behind_nat = self.fix_nated
+            || Uri::parse(&wanted.uri).is_ok_and(|uri| nat::is_elsewhere(&uri, self.flow.remote.ip()));
+        Binding {
+            uri: wanted.uri.clone(),
+            params: wanted.params.clone(),
+            q: wanted.q,
+            expires_at: now + Duration::from_secs(wanted.expires.into()),
+            updated_at: now,
+            registered_at: now,
+            call_id: self.call_id.clone(),
+            cseq: self.cseq,
+            path: self.path.clone(),
+            user_agent: self.user_agent.clone(),
+            // Behind a Path the source is the last proxy.
+            received: (behind_nat && self.path.is_empty()).then_some(self.flow.remote),
+            flow: Some(self.flow),
+            instance_id: wanted.instance_id.clone(),
+            reg_id: wanted.reg_id,
+        }
+    }
+}
+
+/// Whether a contact names an existing binding: the same flow of the same instance (RFC 5626 6), else an
+/// equivalent URI (RFC 3261 10.3 step 7, 19.1.4).
+fn is_same(binding: &Binding, wanted: &Wanted) -> bool {
+    if wanted.reg_id.is_some() || binding.reg_id.is_some() {
+        return binding.reg_id == wanted.reg_id && binding.instance_id == wanted.instance_id;
+    }
+    if binding.uri == wanted.uri {
+        return true;
+    }
+    match (Uri::parse(&binding.uri), Uri::parse(&wanted.uri)) {
+        (Ok(a), Ok(b)) => a.same_as(&b),
+        _ => false,
+    }
+}
+
+/// RFC 3261 10.3 step 7: an order that is no younger than the one that made the binding.
+fn is_stale(binding: &Binding, request: &Message) -> bool {
+    *binding.call_id == *request.call_id() && request.cseq() <= binding.cseq
+}
+
+fn out_of_order() -> Refusal {
+    Refusal::new(500, "CSeq Out Of Order")
+}
+
+/// RFC 3261 8.2.2.3.
+fn check_required(request: &Message) -> Result<(), Refusal> {
+    const KNOWN: [&str; 3] = ["path", "gruu", "outbound"];
+    let unknown: Vec<_> = request
+        .values(HeaderId::Require)
+        .filter(|tag| !KNOWN.iter().any(|known| known.eq_ignore_ascii_case(tag)))
+        .collect();
+    match unknown.is_empty() {
+        true => Ok(()),
+        false => Err(Refusal::new(420, "Bad Extension").with("Unsupported", unknown.join(", "))),
+    }
+}
+
+/// RFC 3261 10.3 step 5.
+fn address_of_record(request: &Message) -> Result<Text, Refusal> {
+    use crate::wire::sip::Scheme;
+    let to = request.to().map_err(|fault| Refusal::bad(fault.to_string()))?;
+    match to.uri.scheme() {
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(to.uri.canonical_aor().into()),
+        _ => Err(Refusal::bad("Address Of Record Is No sip, sips Or tel URI")),
+    }
+}
+
+#[cfg(test)]
+#[path = "register_tests.rs"]
+mod tests;
