@@ -1,0 +1,138 @@
+//! The servers that are compared: Kamailio with either allocator, siphon-proxy with one and with two shards.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use siphon_tests::peer::Peer;
+use siphon_tests::port;
+use siphon_tests::process::Process;
+use siphon_tests::scratch::Scratch;
+
+use crate::cpu::Tree;
+use crate::operation::{PASSWORD, USERS};
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub(crate) enum Kind {
+    /// Debian's Kamailio as it starts.
+    Kamailio,
+    /// The same with `-x fm -X fm`: its fast allocator.
+    KamailioFast,
+    /// siphon-proxy with one shard.
+    Siphon1,
+    /// siphon-proxy with two shards.
+    Siphon2,
+}
+
+impl Kind {
+    /// Its name in reports.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kamailio => "kamailio",
+            Self::KamailioFast => "kamailio-fm",
+            Self::Siphon1 => "siphon-1",
+            Self::Siphon2 => "siphon-2",
+        }
+    }
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) kind: Kind,
+    pub(crate) address: SocketAddr,
+    pub(crate) tree: Tree,
+    process: Process,
+    _scratch: Scratch,
+}
+
+impl Server {
+    /// Starts it and waits until it answers.
+    pub(crate) fn start(kind: Kind, siphon: &Path) -> Result<Self, String> {
+        let scratch = Scratch::new(kind.name());
+        let address = SocketAddr::from(([127, 0, 0, 1], port::free()));
+        let mut command = match kind {
+            Kind::Kamailio => kamailio(&scratch, address, &[]),
+            Kind::KamailioFast => kamailio(&scratch, address, &["-x", "fm", "-X", "fm"]),
+            Kind::Siphon1 => daemon(siphon, &scratch, address, 1),
+            Kind::Siphon2 => daemon(siphon, &scratch, address, 2),
+        };
+        let mut process = Process::start(kind.name(), &mut command, &scratch.path().join("log"));
+        let (peer, end) = (Peer::udp(address), Instant::now() + Duration::from_secs(30));
+        for attempt in 1.. {
+            let local = peer.local();
+            peer.send(&format!(
+                "OPTIONS sip:example.com SIP/2.0\nVia: SIP/2.0/UDP {local};branch=z9hG4bKs{attempt}\nMax-Forwards: 70\n\
+                 From: <sip:s@example.com>;tag=s{attempt}\nTo: <sip:example.com>\nCall-ID: s{attempt}{local}\n\
+                 CSeq: 1 OPTIONS\n\n"
+            ));
+            if peer.receive(Duration::from_millis(100)).is_some() {
+                break;
+            }
+            if process.exited().is_some() || Instant::now() > end {
+                return Err(format!("{} does not answer:\n{}", kind.name(), process.log()));
+            }
+        }
+        let tree = Tree::of(process.pid());
+        Ok(Self { kind, address, tree, process, _scratch: scratch })
+    }
+
+    /// The end of its log, for a report of what went wrong.
+    pub(crate) fn log(&self) -> String {
+        let log = self.process.log();
+        let lines: Vec<&str> = log.lines().rev().take(15).collect();
+        lines.into_iter().rev().collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn home() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn kamailio(scratch: &Scratch, address: SocketAddr, allocator: &[&str]) -> Command {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let modules =
+        ["/usr/lib/x86_64-linux-gnu/kamailio/modules/", "/usr/lib/aarch64-linux-gnu/kamailio/modules/"];
+    let modules =
+        modules.into_iter().find(|home| Path::new(home).is_dir()).unwrap_or("/usr/lib/kamailio/modules/");
+    let template =
+        std::fs::read_to_string(home().join("kamailio.cfg")).expect("benches/kamailio.cfg is in the tree");
+    let config = template
+        .replace("@WORKERS@", &cores.to_string())
+        .replace("@PORT@", &address.port().to_string())
+        .replace("@MODULES@", modules);
+    let config = scratch.write("kamailio.cfg", config);
+    let mut command = Command::new("kamailio");
+    command.env("PATH", format!("{}:/usr/sbin", std::env::var("PATH").unwrap_or_default()));
+    command.arg("-f").arg(config).args(["-DD", "-E", "-m", "1024", "-M", "32"]).args(allocator);
+    command
+        .arg("-w")
+        .arg(scratch.path())
+        .arg("-Y")
+        .arg(scratch.path())
+        .arg("-P")
+        .arg(scratch.path().join("pid"));
+    command
+}
+
+fn daemon(program: &Path, scratch: &Scratch, address: SocketAddr, shards: usize) -> Command {
+    let script = scratch
+        .write("proxy.py", std::fs::read(home().join("proxy.py")).expect("benches/proxy.py is in the tree"));
+    let template = std::fs::read_to_string(home().join("siphon-proxy.yaml"))
+        .expect("benches/siphon-proxy.yaml is in the tree");
+    let mut users = String::new();
+    for user in 0..USERS {
+        let _ = write!(users, "\n    u{user}: \"{PASSWORD}\"");
+    }
+    let config = template
+        .replace("@LISTEN@", &address.to_string())
+        .replace("@SHARDS@", &shards.to_string())
+        .replace("@SCRIPT@", &script.display().to_string())
+        .replace("@USERS@", &users);
+    let config = scratch.write("siphon-proxy.yaml", config);
+    let mut command = Command::new(program);
+    command.arg("--config").arg(config).current_dir(scratch.path());
+    command
+}
