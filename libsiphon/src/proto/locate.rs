@@ -1,4 +1,12 @@
 //! Locating SIP servers (RFC 3263): which lookups a URI needs, and which targets their answers give.
+//!
+//! The vocabulary is here; [`Query`] says what is sought, [`Locator`] seeks it.
+
+mod locator;
+mod query;
+
+pub use locator::{Locator, Step};
+pub use query::{Host, NoRoute, Query, Reach};
 
 use crate::base::text::Text;
 use std::net::IpAddr;
