@@ -10,3 +10,4 @@ mod neighbours;
 mod registering;
 mod repeats;
 mod softphones;
+mod torture;

@@ -194,6 +194,7 @@ Contact: <sip:ready@{local}>
 fn siphon_yaml(address: SocketAddr, options: &Options) -> String {
     let script =
         options.script.as_ref().map(|path| format!("script:\n  path: {:?}\n", path.display().to_string()));
+    let (t1, c) = (options.t1.as_millis(), options.timer_c.as_secs());
     format!(
         r#"listen:
   udp: ["{address}"]
@@ -204,8 +205,14 @@ auth:
   realm: "example.com"
   backend: static
   users: {{alice: "secret", bob: "secret"}}
+transaction: {{t1_ms: {t1}, t2_ms: {}, t4_ms: {}, timer_c_secs: {c}}}
+server: {{drain_secs: 0}}
+shards: {}
 log: {{level: info, format: pretty}}
 {}{}"#,
+        t1 * 8,
+        t1 * 10,
+        options.shards,
         script.unwrap_or_default(),
         options.more
     )
