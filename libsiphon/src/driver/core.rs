@@ -1,0 +1,138 @@
+//! Engine and policy of one shard, and the order in which their effects happen.
+
+use crate::base::time::Instant;
+use crate::driver::clock::Clock;
+use crate::driver::engine::Engine;
+use crate::driver::world::World;
+use crate::engine::{Effect, Effects, Input};
+use crate::event::{Classes, Event, Kind};
+use crate::policy::{Notice, Policy, PolicyOutput, Want};
+use std::collections::VecDeque;
+
+pub(super) struct Core<E> {
+    pub(super) engine: E,
+    pub(super) policy: Box<dyn Policy>,
+    clock: Clock,
+    effects: Effects,
+    /// First in, first out: what an answer of policy causes happens after what was decided before it.
+    queue: VecDeque<Effect>,
+    answers: PolicyOutput,
+}
+
+impl<E: Engine> Core<E> {
+    pub(super) fn new(engine: E, policy: Box<dyn Policy>, clock: Clock, subscribed: Classes) -> Self {
+        Core {
+            engine,
+            policy,
+            clock,
+            effects: Effects::subscribed_to(subscribed),
+            queue: VecDeque::new(),
+            answers: PolicyOutput::default(),
+        }
+    }
+
+    /// Feeds one input and performs everything that follows from it.
+    pub(super) fn feed(&mut self, input: Input, world: &mut World) {
+        let now = self.clock.now();
+        self.engine.handle(input, now, &mut self.effects);
+        self.perform(now, world);
+    }
+
+    /// Runs what is due.
+    pub(super) fn tick(&mut self, now: Instant, world: &mut World) {
+        if self.engine.deadline().is_some_and(|at| at <= now) {
+            self.engine.tick(now, &mut self.effects);
+            self.perform(now, world);
+        }
+        if self.policy.deadline().is_some_and(|at| at <= now) {
+            self.wake_policy(world);
+        }
+    }
+
+    pub(super) fn wake_policy(&mut self, world: &mut World) {
+        let now = self.clock.now();
+        self.policy.wake(now, &mut self.answers);
+        self.commit_answers(now, world);
+        self.perform(now, world);
+    }
+
+    /// Lets `change` work on engine and policy, and performs what follows.
+    pub(super) fn with<R>(
+        &mut self,
+        world: &mut World,
+        change: impl FnOnce(&mut E, &mut Box<dyn Policy>, Instant, &mut Effects) -> R,
+    ) -> R {
+        let now = self.clock.now();
+        let result = change(&mut self.engine, &mut self.policy, now, &mut self.effects);
+        self.perform(now, world);
+        result
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        [self.engine.deadline(), self.policy.deadline()].into_iter().flatten().min()
+    }
+
+    fn perform(&mut self, now: Instant, world: &mut World) {
+        loop {
+            self.queue.extend(self.effects.list.drain(..));
+            let Some(effect) = self.queue.pop_front() else { return };
+            match effect {
+                Effect::Send { egress, bytes, report } => {
+                    let report = report.map(|report| (world.shard(), report));
+                    world.send(&egress, bytes, report, now);
+                }
+                Effect::Ask { ticket, question } => {
+                    self.policy.ask(ticket, *question, now, &mut self.answers);
+                    self.commit_answers(now, world);
+                }
+                Effect::Withdraw { ticket } => {
+                    self.policy.withdraw(ticket, now, &mut self.answers);
+                    self.commit_answers(now, world);
+                }
+                Effect::Answered { wait, outcome } => {
+                    self.policy.resume(wait, *outcome, now, &mut self.answers);
+                    self.commit_answers(now, world);
+                }
+                Effect::LookUp { ticket, lookup } => {
+                    if let Some(records) = world.look_up(ticket, &lookup, now) {
+                        self.engine.handle(Input::LookedUp { ticket, records }, now, &mut self.effects);
+                    }
+                }
+                Effect::Commit { ticket, commit } => {
+                    if let Some(stored) = world.commit(ticket, &commit) {
+                        self.engine.handle(committed(ticket, stored), now, &mut self.effects);
+                    }
+                }
+                Effect::Tell(event) => world.tell(event),
+            }
+        }
+    }
+
+    /// Hands what policy pushed to the engine, in order.
+    fn commit_answers(&mut self, now: Instant, world: &mut World) {
+        for (ticket, verdict) in self.answers.verdicts.drain(..) {
+            let input = Input::Decided { ticket, verdict: Box::new(verdict) };
+            self.engine.handle(input, now, &mut self.effects);
+        }
+        for want in self.answers.wants.drain(..) {
+            match want {
+                Want::SendRequest { wait, request } => {
+                    let input = Input::Originate { wait, request: Box::new(request) };
+                    self.engine.handle(input, now, &mut self.effects);
+                }
+                Want::Tell(Notice::HandlerRan { handler, took, ok }) => {
+                    let shard = world.shard();
+                    self.effects.tell(Classes::POLICY, || Event {
+                        at: now,
+                        shard,
+                        kind: Kind::HandlerRan { handler, took, ok },
+                    });
+                }
+            }
+        }
+    }
+}
+
+pub(super) fn committed(ticket: crate::policy::Ticket, stored: bool) -> Input {
+    if stored { Input::Committed { ticket } } else { Input::CommitFailed { ticket } }
+}

@@ -1,0 +1,186 @@
+//! Bounded mailboxes between shards, and from background threads to shards.
+//!
+//! One queue per shard, so that everything posted by one poster arrives in that order. What may still be posted
+//! as the queue fills depends on what it is: new work stops first, messages of running calls next, octets to be
+//! sent last. What answers a ticket or reports a failure is never refused: there is at most one such post per
+//! open ticket or transaction, so their own limits bound it.
+
+use crate::base::time::Instant;
+use crate::driver::priority::is_new_work;
+use crate::engine::Mail;
+use crate::policy::Ticket;
+use crate::proto::locate::Records;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// What can be posted to a shard.
+#[derive(Debug)]
+pub enum Post {
+    /// From another shard.
+    Mail(Mail),
+    /// DNS answered.
+    LookedUp {
+        /// Whose question it was.
+        ticket: Ticket,
+        /// The answer.
+        records: Records,
+    },
+    /// A store answered.
+    Committed {
+        /// Whose commit it was.
+        ticket: Ticket,
+        /// False when the store refused or failed.
+        stored: bool,
+    },
+    /// The policy has something to say: it is to be woken.
+    WakePolicy,
+    /// There is something in the control list of this shard.
+    Control,
+}
+
+/// How full a mailbox may be for each kind of post.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MailLimits {
+    /// New requests are accepted below this many waiting posts.
+    pub new_work: usize,
+    /// Messages of running calls are accepted below this many.
+    pub running: usize,
+    /// Octets to be sent are accepted below this many.
+    pub sends: usize,
+}
+
+impl Default for MailLimits {
+    fn default() -> Self {
+        MailLimits { new_work: 4096, running: 8192, sends: 16_384 }
+    }
+}
+
+impl MailLimits {
+    fn of(&self, post: &Post) -> usize {
+        match post {
+            Post::Mail(Mail::Message { message, .. }) if is_new_work(message) => self.new_work,
+            Post::Mail(Mail::Message { .. }) => self.running,
+            Post::Mail(Mail::Send { .. }) => self.sends,
+            _ => usize::MAX,
+        }
+    }
+}
+
+/// The mailbox of one shard.
+#[derive(Debug)]
+struct Mailbox {
+    queue: Mutex<VecDeque<(Instant, Post)>>,
+    /// Posts that the shard has taken out and not yet handled; they count as waiting.
+    taken: AtomicUsize,
+    /// A wake-up is on its way, or the shard is about to look anyway.
+    signalled: AtomicBool,
+    waker: mio::Waker,
+}
+
+/// The mailboxes of a node's shards.
+#[derive(Debug)]
+pub struct Mailboxes {
+    boxes: Vec<Mailbox>,
+    limits: MailLimits,
+}
+
+impl Mailboxes {
+    /// One mailbox per waker; the waker of a shard interrupts its wait.
+    pub fn new(wakers: Vec<mio::Waker>, limits: MailLimits) -> Self {
+        let mailbox = |waker| Mailbox {
+            queue: Mutex::default(),
+            taken: AtomicUsize::new(0),
+            signalled: AtomicBool::new(false),
+            waker,
+        };
+        Mailboxes { boxes: wakers.into_iter().map(mailbox).collect(), limits }
+    }
+
+    /// Posts all of `posts`, in order, with one lock and at most one wake-up. Those for which there is no room
+    /// are moved to `refused`.
+    pub fn post_all(&self, to: u8, at: Instant, posts: &mut Vec<Post>, refused: &mut Vec<Post>) {
+        let Some(mailbox) = self.boxes.get(usize::from(to)) else {
+            refused.append(posts);
+            return;
+        };
+        {
+            let mut queue = mailbox.queue.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken = mailbox.taken.load(Ordering::Relaxed);
+            for post in posts.drain(..) {
+                if queue.len() + taken < self.limits.of(&post) {
+                    queue.push_back((at, post));
+                } else {
+                    refused.push(post);
+                }
+            }
+        }
+        mailbox.wake();
+    }
+
+    /// Posts something that is never refused.
+    pub fn signal(&self, to: u8, post: Post) {
+        let Some(mailbox) = self.boxes.get(usize::from(to)) else { return };
+        mailbox.queue.lock().unwrap_or_else(PoisonError::into_inner).push_back((Instant::EPOCH, post));
+        mailbox.wake();
+    }
+
+    /// Moves everything posted to `shard` to the end of `into`, and says so to posters: what is in `into` still
+    /// counts as waiting until [`settle`](Self::settle).
+    pub fn take(&self, shard: u8, into: &mut VecDeque<(Instant, Post)>) {
+        let Some(mailbox) = self.boxes.get(usize::from(shard)) else { return };
+        // Cleared before looking: a post that comes after the look wakes us again.
+        mailbox.signalled.store(false, Ordering::SeqCst);
+        let mut queue = mailbox.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if into.is_empty() {
+            std::mem::swap(&mut *queue, into);
+        } else {
+            into.append(&mut queue);
+        }
+        mailbox.taken.store(into.len(), Ordering::Relaxed);
+    }
+
+    /// The shard has `left` posts in hand.
+    pub fn settle(&self, shard: u8, left: usize) {
+        if let Some(mailbox) = self.boxes.get(usize::from(shard)) {
+            mailbox.taken.store(left, Ordering::Relaxed);
+        }
+    }
+
+    /// How many shards there are.
+    pub fn shards(&self) -> u8 {
+        u8::try_from(self.boxes.len()).unwrap_or(u8::MAX)
+    }
+}
+
+impl Mailbox {
+    fn wake(&self) {
+        if !self.signalled.swap(true, Ordering::SeqCst) {
+            // It fails only when the eventfd is gone, and then so is the shard.
+            let _ = self.waker.wake();
+        }
+    }
+}
+
+/// Interrupts a shard's wait so that its policy is woken: how a lane or a background loop says that it has an
+/// answer.
+#[derive(Clone, Debug)]
+pub struct PolicyWaker {
+    mailboxes: std::sync::Arc<Mailboxes>,
+    shard: u8,
+}
+
+impl PolicyWaker {
+    pub(crate) fn new(mailboxes: std::sync::Arc<Mailboxes>, shard: u8) -> Self {
+        PolicyWaker { mailboxes, shard }
+    }
+
+    /// [`Policy::wake`](crate::policy::Policy::wake) is called soon, on the shard's own thread.
+    pub fn wake(&self) {
+        self.mailboxes.signal(self.shard, Post::WakePolicy);
+    }
+}
+
+#[cfg(test)]
+#[path = "mailbox_tests.rs"]
+mod tests;

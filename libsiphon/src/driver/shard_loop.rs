@@ -1,0 +1,275 @@
+//! One shard's thread: wait, read a bounded amount of everything that is ready, hand it to the engine, send what came of
+//! it, wait again.
+
+use crate::base::flow::{Flow, Transport};
+use crate::base::slab::Key;
+use crate::base::time::{Duration, Instant};
+use crate::driver::core::{Core, committed};
+use crate::driver::engine::Engine;
+use crate::driver::intake::Intake;
+use crate::driver::mailbox::Post;
+use crate::driver::start::{Controls, ShardLocal};
+use crate::driver::streams::StreamEvent;
+use crate::driver::world::World;
+use crate::engine::{Input, Mail};
+use crate::event::Kind;
+use crate::net::mmsg::{BATCH, ReceiveBatch};
+use crate::wire::sip::Frame;
+use mio::event::Event as Readiness;
+use mio::{Events, Poll, Token};
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
+
+/// Tokens of sockets count down from here, those of connections are their keys, far below.
+const FIRST_SOCKET: usize = usize::MAX - 1;
+/// The token of the mailbox's wake-up.
+pub(super) const MAIL: Token = Token(usize::MAX);
+
+/// The token of the socket or, behind the UDP sockets, the listener at `index`.
+pub(super) fn socket_token(index: usize) -> Token {
+    Token(FIRST_SOCKET - index)
+}
+
+/// Posts, backlog entries and connections handled per turn before what they caused is sent.
+const POSTS_PER_TURN: usize = 256;
+const BACKLOG_PER_TURN: usize = 128;
+const READS_PER_TURN: usize = 16;
+/// Batches that one turn takes out of a socket.
+const BATCHES_PER_TURN: usize = 8;
+
+pub(super) struct ShardLoop<E> {
+    pub(super) poll: Poll,
+    pub(super) core: Core<E>,
+    pub(super) world: World,
+    pub(super) intake: Intake,
+    pub(super) controls: Controls<E>,
+    pub(super) mail: VecDeque<(Instant, Post)>,
+    pub(super) mail_waits: bool,
+    /// UDP sockets that may have datagrams.
+    pub(super) readable: Vec<bool>,
+    pub(super) batch: ReceiveBatch,
+    pub(super) frames: Vec<Frame>,
+}
+
+impl<E: Engine> ShardLoop<E> {
+    pub(super) fn run(mut self) {
+        let mut events = Events::with_capacity(256);
+        while !self.world.shared.stopping.load(Ordering::Relaxed) {
+            let patience = self.patience();
+            match self.poll.poll(&mut events, patience) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(%error, shard = self.world.shard(), "waiting for sockets failed: shard ends");
+                    break;
+                }
+            }
+            let now = self.now();
+            for event in &events {
+                self.note(event, now);
+            }
+            self.turn(now);
+        }
+        // What was decided before the stop still leaves.
+        self.world.flush(self.now());
+    }
+
+    fn now(&self) -> Instant {
+        self.world.shared.clock.now()
+    }
+
+    /// How long the shard may sleep.
+    fn patience(&self) -> Option<Duration> {
+        if self.has_work() {
+            return Some(Duration::ZERO);
+        }
+        let deadline = [self.core.deadline(), self.world.streams.deadline()].into_iter().flatten().min()?;
+        Some(deadline.since(self.now()))
+    }
+
+    fn has_work(&self) -> bool {
+        self.mail_waits
+            || !self.mail.is_empty()
+            || self.intake.backlog() > 0
+            || self.readable.contains(&true)
+            || self.world.has_work()
+    }
+
+    fn note(&mut self, event: &Readiness, now: Instant) {
+        let token = event.token();
+        if token == MAIL {
+            self.mail_waits = true;
+            return;
+        }
+        let index = FIRST_SOCKET.saturating_sub(token.0);
+        if let Some(readable) = self.readable.get_mut(index) {
+            *readable |= event.is_readable();
+            if event.is_error() {
+                self.world.take_errors(index);
+            }
+            if event.is_writable()
+                && let Some(socket) = self.world.udp.get_mut(index)
+            {
+                socket.writable();
+            }
+        } else if index < self.readable.len() + self.world.streams.listeners.len() {
+            self.world.streams.listener_ready(index - self.readable.len());
+        } else {
+            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+            let key = Key::from_u64(token.0 as u64);
+            self.world.streams.ready(key, readable, event.is_writable() || event.is_error(), now);
+        }
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.handle_failures();
+        self.handle_mail();
+        self.read_sockets();
+        for _ in 0..BACKLOG_PER_TURN {
+            if !self.intake.handle_oldest(&mut self.core, &mut self.world) {
+                break;
+            }
+        }
+        self.world.flush_datagrams();
+        self.world.streams.accept(now);
+        self.handle_stream_events(now);
+        for _ in 0..READS_PER_TURN {
+            let now = self.now();
+            let Some(flow) = self.world.streams.read_next(now, &mut self.frames) else { break };
+            for frame in std::mem::take(&mut self.frames) {
+                self.intake.frame(flow, frame, now, &mut self.core, &mut self.world);
+            }
+            self.handle_stream_events(now);
+        }
+        let now = self.now();
+        self.world.streams.tick(now);
+        self.handle_stream_events(now);
+        self.core.tick(now, &mut self.world);
+        for post in std::mem::take(&mut self.world.refused_mail) {
+            self.intake.refused_mail(post, now, &mut self.world);
+        }
+        self.world.flush(now);
+        self.report_running();
+    }
+
+    fn handle_failures(&mut self) {
+        for report in std::mem::take(&mut self.world.failures) {
+            self.core.feed(Input::SendFailed { report }, &mut self.world);
+        }
+    }
+
+    fn handle_mail(&mut self) {
+        if std::mem::take(&mut self.mail_waits) {
+            self.world.shared.mailboxes.take(self.world.shard(), &mut self.mail);
+        }
+        for _ in 0..POSTS_PER_TURN {
+            let Some((posted, post)) = self.mail.pop_front() else { return };
+            self.handle_post(posted, post);
+        }
+        self.world.shared.mailboxes.settle(self.world.shard(), self.mail.len());
+    }
+
+    fn handle_post(&mut self, posted: Instant, post: Post) {
+        let (core, world) = (&mut self.core, &mut self.world);
+        match post {
+            Post::Mail(Mail::Message { flow, message }) => {
+                let now = world.shared.clock.now();
+                self.intake.mail(flow, message, now.since(posted), now, core, world);
+            }
+            Post::Mail(Mail::Send { egress, bytes, report }) => {
+                let now = world.shared.clock.now();
+                world.send(&egress, bytes, report, now);
+            }
+            Post::Mail(Mail::SendFailed(report)) => core.feed(Input::SendFailed { report }, world),
+            Post::Mail(Mail::ConnectionClosed(connection)) => {
+                core.feed(Input::ConnectionClosed { connection }, world);
+            }
+            Post::Mail(Mail::Decided { ticket, verdict }) => {
+                core.feed(Input::Decided { ticket, verdict }, world)
+            }
+            Post::LookedUp { ticket, records } => core.feed(Input::LookedUp { ticket, records }, world),
+            Post::Committed { ticket, stored } => core.feed(committed(ticket, stored), world),
+            Post::WakePolicy => core.wake_policy(world),
+            Post::Control => {
+                for control in self.controls.take() {
+                    let index = world.shard();
+                    core.with(world, |engine, policy, now, effects| {
+                        control(&mut ShardLocal { index, engine, policy, now, effects });
+                    });
+                }
+            }
+        }
+    }
+
+    fn read_sockets(&mut self) {
+        for index in 0..self.readable.len() {
+            for _ in 0..BATCHES_PER_TURN {
+                if self.readable.get(index) != Some(&true) || !self.intake.has_room(&self.world) {
+                    break;
+                }
+                let received = self.world.receive(index, &mut self.batch);
+                if let Some(readable) = self.readable.get_mut(index) {
+                    *readable = received.more;
+                }
+                self.take_in(index, received.count);
+            }
+        }
+    }
+
+    /// Handles a batch at once when the shard keeps up, else puts it into the backlog.
+    fn take_in(&mut self, index: usize, count: usize) {
+        let at_once = count < BATCH && self.intake.backlog() == 0;
+        let arrived = self.now();
+        for i in 0..count {
+            let Some(datagram) = self.batch.datagram(i) else { continue };
+            let Some(socket) = self.world.udp.get_mut(index) else { return };
+            let dropped_before = socket.dropped();
+            let local = socket.local_of(&datagram);
+            let lost = socket.dropped().wrapping_sub(dropped_before);
+            if lost > 0 {
+                self.world.shared.counters.datagrams_dropped.fetch_add(u64::from(lost), Ordering::Relaxed);
+            }
+            let flow = Flow { transport: Transport::Udp, local, remote: datagram.from, connection: None };
+            if at_once {
+                let now = if i == 0 { arrived } else { self.world.shared.clock.now() };
+                let (core, world) = (&mut self.core, &mut self.world);
+                self.intake.datagram(flow, datagram.bytes, now.since(arrived), now, core, world);
+            } else {
+                self.intake.keep(flow, datagram.bytes, arrived, &mut self.world);
+            }
+        }
+    }
+
+    fn handle_stream_events(&mut self, now: Instant) {
+        while let Some(event) = self.world.streams.events.pop_front() {
+            match event {
+                StreamEvent::Opened(flow) => self.world.tell_edge(now, Kind::ConnectionOpened { flow }),
+                StreamEvent::Closed(flow) => {
+                    self.world.tell_edge(now, Kind::ConnectionClosed { flow });
+                    if let Some(connection) = flow.connection {
+                        self.world.tell_others_closed(connection);
+                        self.core.feed(Input::ConnectionClosed { connection }, &mut self.world);
+                    }
+                }
+            }
+        }
+    }
+
+    /// While the node drains: how much still runs here.
+    fn report_running(&self) {
+        let shared = &self.world.shared;
+        if !shared.draining.load(Ordering::Relaxed) {
+            return;
+        }
+        let running = self.core.engine.running() + self.intake.backlog() + self.mail.len();
+        if let Some(place) = shared.running.get(usize::from(self.world.shard()))
+            && place.swap(running, Ordering::Relaxed) != running
+            && running == 0
+        {
+            // Under the lock, so that a waiter cannot miss it between looking and waiting.
+            let _held = shared.idle.0.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.idle.1.notify_all();
+        }
+    }
+}
