@@ -1,9 +1,21 @@
 //! Phones that can be reached only through the connection they opened, and mixed transports on one call.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
 
 use siphon_tests::phone::Phone;
-use siphon_tests::subject::Server;
+use siphon_tests::subject::{Options, Server};
+
+/// The script users already have, unchanged (`tests/seed`), routes every call of this module.
+fn start(listen: &[IpAddr]) -> Server {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("seed/scripts/proxy_default.py");
+    assert!(script.exists(), "{} is in the tree", script.display());
+    Server::subject(&Options { script: Some(script), listen: listen.to_vec(), ..Options::default() })
+}
+
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
 fn whole_call(caller: &Phone, callee: &Phone, callee_hangs_up: bool) {
     let (invite, mut dialog) = caller.invite("sip:bob@example.com");
@@ -26,7 +38,7 @@ fn whole_call(caller: &Phone, callee: &Phone, callee_hangs_up: bool) {
 
 #[test]
 fn phone_reachable_only_through_its_tcp_flow_is_called() {
-    let server = Server::start();
+    let server = start(&[V4]);
     let (alice, bob) = (Phone::udp(server.address(), "alice"), Phone::tcp(server.address(), "bob"));
     bob.register();
     whole_call(&alice, &bob, false);
@@ -34,7 +46,7 @@ fn phone_reachable_only_through_its_tcp_flow_is_called() {
 
 #[test]
 fn phone_behind_its_tcp_flow_hangs_up() {
-    let server = Server::start();
+    let server = start(&[V4]);
     let (alice, bob) = (Phone::udp(server.address(), "alice"), Phone::tcp(server.address(), "bob"));
     bob.register();
     whole_call(&alice, &bob, true);
@@ -42,7 +54,7 @@ fn phone_behind_its_tcp_flow_hangs_up() {
 
 #[test]
 fn phone_on_tcp_calls_a_phone_on_udp() {
-    let server = Server::start();
+    let server = start(&[V4]);
     let (alice, bob) = (Phone::tcp(server.address(), "alice"), Phone::udp(server.address(), "bob"));
     bob.register();
     whole_call(&alice, &bob, false);
@@ -50,7 +62,7 @@ fn phone_on_tcp_calls_a_phone_on_udp() {
 
 #[test]
 fn two_phones_each_behind_a_tcp_flow_call_each_other() {
-    let server = Server::start();
+    let server = start(&[V4]);
     let (alice, bob) = (Phone::tcp(server.address(), "alice"), Phone::tcp(server.address(), "bob"));
     alice.register();
     bob.register();
@@ -60,7 +72,7 @@ fn two_phones_each_behind_a_tcp_flow_call_each_other() {
 
 #[test]
 fn many_messages_in_one_segment_and_one_message_in_many() {
-    let server = Server::start();
+    let server = start(&[V4]);
     let alice = Phone::tcp(server.address(), "alice");
     let options = |n: u32| {
         let text = format!(
@@ -87,11 +99,40 @@ fn many_messages_in_one_segment_and_one_message_in_many() {
 
 #[test]
 fn a_peer_that_stops_in_the_middle_of_a_message_holds_up_nobody() {
-    let server = Server::start();
+    let server = start(&[V4]);
     let half = Phone::tcp(server.address(), "alice");
     half.peer.send_bytes(b"INVITE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/TCP ");
     let (alice, bob) = (Phone::tcp(server.address(), "alice"), Phone::udp(server.address(), "bob"));
     bob.register();
     whole_call(&alice, &bob, false);
     half.peer.nothing("anything", Duration::from_millis(50), |_| true);
+}
+
+/// Whether this machine has an IPv6 loopback at all; containers often have none.
+fn has_ipv6() -> bool {
+    UdpSocket::bind("[::1]:0").is_ok()
+}
+
+#[test]
+fn call_over_ipv6() {
+    if !has_ipv6() {
+        return eprintln!("no IPv6 on this machine");
+    }
+    let server = start(&[V6]);
+    let (alice, bob) = (Phone::udp(server.address(), "alice"), Phone::tcp(server.address(), "bob"));
+    bob.register();
+    whole_call(&alice, &bob, false);
+    whole_call(&alice, &bob, true);
+}
+
+#[test]
+fn caller_on_ipv4_and_callee_on_ipv6_hang_up_either_way() {
+    if !has_ipv6() {
+        return eprintln!("no IPv6 on this machine");
+    }
+    let server = start(&[V4, V6]);
+    let (alice, bob) = (Phone::udp(server.at(V4), "alice"), Phone::udp(server.at(V6), "bob"));
+    bob.register();
+    whole_call(&alice, &bob, false);
+    whole_call(&alice, &bob, true);
 }

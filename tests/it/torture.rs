@@ -79,7 +79,7 @@ fn wrong(case: &Case, status: Option<u16>, silence_is_right: bool) -> Option<Str
         _ if !case.is_request => status.is_none(),
         "reject" => refused(&case.codes) || (silence_is_right && status.is_none()),
         // Served or refused as the manifest allows; what it is served with is the routing's business.
-        "accept" => (status.is_some() && !refused(&[400, 416, 505])) || silence_is_right,
+        "accept" => (status.is_some() && !refused(&[400, 416, 500, 505])) || silence_is_right,
         "drop" => status.is_none(),
         _ => true,
     };

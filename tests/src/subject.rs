@@ -38,13 +38,13 @@ const DEFAULT: Kind = Kind::Kamailio;
 /// How a server is set up for a test.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Address it listens on, over UDP and TCP.
-    pub ip: IpAddr,
+    /// Addresses it listens on, over UDP and TCP, all with the same port.
+    pub listen: Vec<IpAddr>,
     /// T1 of its transactions; 64 of these are Timers B and F.
     pub t1: Duration,
     /// How long a branch may ring (Timer C).
     pub timer_c: Duration,
-    /// Shards (siphon-proxy only).
+    /// Shards (siphon-proxy only); the variable `SHARDS` says how many when a test does not.
     pub shards: usize,
     /// The routing script, where it is not the default one (siphon-proxy only).
     pub script: Option<PathBuf>,
@@ -56,7 +56,15 @@ impl Default for Options {
     fn default() -> Self {
         let t1 = Duration::from_millis(100);
         let timer_c = Duration::from_secs(4);
-        Self { ip: Ipv4Addr::LOCALHOST.into(), t1, timer_c, shards: 1, script: None, more: String::new() }
+        let shards = std::env::var("SHARDS").map_or(1, |text| text.parse().expect("SHARDS is a number"));
+        Self {
+            listen: vec![Ipv4Addr::LOCALHOST.into()],
+            t1,
+            timer_c,
+            shards,
+            script: None,
+            more: String::new(),
+        }
     }
 }
 
@@ -89,29 +97,22 @@ impl Server {
 
     fn kamailio(template: &str, options: &Options, more: &[(&str, &str)]) -> Self {
         let scratch = Scratch::new("kamailio");
-        let address = SocketAddr::new(options.ip, port::free());
+        let address = SocketAddr::new(options.listen[0], port::free());
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(template);
         let mut config = std::fs::read_to_string(&path).expect("the Kamailio template is in the tree");
-        let port = address.port().to_string();
-        let ip = if options.ip.is_ipv6() { format!("[{}]", options.ip) } else { options.ip.to_string() };
+        let listen: String =
+            addresses(address, options).map(|a| format!("listen=udp:{a}\nlisten=tcp:{a}\n")).collect();
         let ms = |duration: Duration| duration.as_millis().to_string();
         let (t1, t2) = (ms(options.t1), ms(options.t1 * 8));
         let (b, c) = (ms(options.t1 * 64), ms(options.timer_c));
         let modules = kamailio_modules();
-        let known = [
-            ("IP", ip.as_str()),
-            ("PORT", &port),
-            ("T1", &t1),
-            ("T2", &t2),
-            ("TIMER_B", &b),
-            ("TIMER_C", &c),
-        ];
+        let known = [("LISTEN", listen.as_str()), ("T1", &t1), ("T2", &t2), ("TIMER_B", &b), ("TIMER_C", &c)];
         for (name, value) in known.iter().chain(more).chain(&[("MODULES", modules), ("DEBUG", "1")]) {
             config = config.replace(&format!("@{name}@"), value);
         }
         let config = scratch.write("kamailio.cfg", config);
         let mut command = Command::new(find_program("kamailio"));
-        command.arg("-f").arg(config).args(["-DD", "-E", "-m", "32", "-M", "4", "-w"]).arg(scratch.path());
+        command.arg("-f").arg(config).args(["-DD", "-E", "-m", "512", "-M", "4", "-w"]).arg(scratch.path());
         command.arg("-P").arg(scratch.path().join("pid")).arg("-Y").arg(scratch.path());
         let process = Process::start("kamailio", &mut command, &scratch.path().join("log"));
         Self::ready(process, address, scratch)
@@ -119,7 +120,7 @@ impl Server {
 
     fn siphon(options: &Options) -> Self {
         let scratch = Scratch::new("siphon-proxy");
-        let address = SocketAddr::new(options.ip, port::free());
+        let address = SocketAddr::new(options.listen[0], port::free());
         let config = scratch.write("siphon-proxy.yaml", siphon_yaml(address, options));
         let mut command = Command::new(siphon_proxy());
         command.arg("--config").arg(config).current_dir(scratch.path());
@@ -146,6 +147,11 @@ impl Server {
     /// Where it listens, over UDP and TCP.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same port on another address it listens on.
+    pub fn at(&self, ip: IpAddr) -> SocketAddr {
+        SocketAddr::new(ip, self.address.port())
     }
 
     /// Its process.
@@ -191,14 +197,21 @@ Contact: <sip:ready@{local}>
     )
 }
 
+/// Every address of a server, `first` first.
+fn addresses(first: SocketAddr, options: &Options) -> impl Iterator<Item = SocketAddr> {
+    options.listen.iter().map(move |ip| SocketAddr::new(*ip, first.port()))
+}
+
 fn siphon_yaml(address: SocketAddr, options: &Options) -> String {
     let script =
         options.script.as_ref().map(|path| format!("script:\n  path: {:?}\n", path.display().to_string()));
+    let listen: Vec<String> = addresses(address, options).map(|address| format!("\"{address}\"")).collect();
+    let listen = listen.join(", ");
     let (t1, c) = (options.t1.as_millis(), options.timer_c.as_secs());
     format!(
         r#"listen:
-  udp: ["{address}"]
-  tcp: ["{address}"]
+  udp: [{listen}]
+  tcp: [{listen}]
 domain:
   local: ["example.com"]
 auth:
