@@ -82,6 +82,7 @@ fn each_wrong_configuration_is_told_in_these_words() {
             "a body larger than a message",
             "limits: {message_bytes: 16KiB, header_bytes: 8KiB, body_bytes: 32KiB}",
         ),
+        ("Retry-After the wrong way round", "overload: {retry_after_min_secs: 20}"),
         ("an algorithm in another spelling", "auth: {algorithms: [sha256]}"),
         ("an algorithm twice", "auth: {algorithms: [MD5, MD5]}"),
         ("no algorithm", "auth: {algorithms: []}"),

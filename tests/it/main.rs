@@ -3,6 +3,7 @@
 //! `SUBJECT=kamailio` runs the scenarios against Kamailio, which proves the scenarios.
 
 mod calls;
+mod command_line;
 mod config;
 mod flows;
 mod forking;

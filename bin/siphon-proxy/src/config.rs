@@ -72,6 +72,7 @@ impl Config for ProxyConfig {
         rules::auth(&self.auth, report);
         rules::transaction(&self.transaction, report);
         rules::limits(&self.limits, report);
+        rules::overload(&self.overload, report);
         rules::cache(&self.cache, report);
         rules::http(&self.metrics, self.admin.as_ref(), report);
     }

@@ -3,6 +3,9 @@
 //! What makes the role: its configuration schema, its embedded configuration and its embedded script.
 
 pub mod config;
+mod role;
+
+pub use role::Proxy;
 
 /// The configuration of a start without `--config` and without `/etc/siphon/siphon-proxy.yaml`.
 pub const CONFIG: &str = include_str!("../default.yaml");

@@ -1,3 +1,7 @@
-//! siphon-proxy: SIP registrar and stateful proxy (RFC 3261 sections 10 and 16).
+//! siphon-proxy: SIP registrar and stateful proxy (RFC 3261 10 and 16).
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    siphon::app::cli::main::<siphon_proxy::Proxy>()
+}

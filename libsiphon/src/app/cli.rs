@@ -44,7 +44,7 @@ pub fn main<R: Role>() -> ExitCode {
         Err(error) => {
             let code = if error.use_stderr() { WRONG } else { 0 };
             // Nothing is left to do when even this cannot be printed.
-            drop(error.print());
+            let _ = error.print();
             return ExitCode::from(code);
         }
     };

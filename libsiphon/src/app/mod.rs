@@ -1,3 +1,14 @@
 //! Composition: the configuration of a role, its command line, and its life from start to drain.
+//!
+//! Assumes neither SIP nor Python: a [`role::Role`] brings its schema and starts its engines.
 
+pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod lifecycle;
+pub mod logging;
+mod owner;
+mod pages;
+pub mod role;
+mod run;
+pub mod watch;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 /// A process that holds a socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub(super) struct Owner {
     /// Its process id.
     pub pid: u32,
     /// Its name, as in `ps`.
@@ -13,7 +13,7 @@ pub struct Owner {
 }
 
 /// The process bound to this port, when this user may see it. `transport` is `udp` or `tcp`.
-pub fn of(transport: &str, address: SocketAddr) -> Option<Owner> {
+pub(super) fn of(transport: &str, address: SocketAddr) -> Option<Owner> {
     let inodes: Vec<u64> = [transport.to_owned(), format!("{transport}6")]
         .iter()
         .filter_map(|table| fs::read_to_string(format!("/proc/net/{table}")).ok())

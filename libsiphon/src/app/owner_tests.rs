@@ -7,7 +7,8 @@ use super::{inodes, of};
 #[test]
 fn our_own_process_is_named_as_the_owner_of_its_ports() {
     let udp = UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    let tcp = TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0")).expect("a free port");
+    let tcp =
+        TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0")).expect("a free port");
     let pid = Some(std::process::id());
     assert_eq!(of("udp", udp.local_addr().expect("bound")).map(|o| o.pid), pid);
     assert_eq!(of("tcp", tcp.local_addr().expect("bound")).map(|o| o.pid), pid);

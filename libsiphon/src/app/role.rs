@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::observe::health::Health;
+use crate::observe::log::Logger;
 use crate::observe::metrics::Metrics as Series;
 
 use super::config::listen::Listen;
@@ -57,6 +58,8 @@ pub struct Start<'a, C> {
     pub series: Arc<Series>,
     /// Readiness and drain state that the health pages show.
     pub health: Arc<Health>,
+    /// Where lines of scripts and of the event stream go.
+    pub logger: Arc<Logger>,
 }
 
 /// Why a role did not start.

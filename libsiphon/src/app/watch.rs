@@ -38,6 +38,8 @@ pub struct Watch {
     changes: mpsc::Receiver<()>,
     config: BTreeMap<PathBuf, u64>,
     script: BTreeMap<PathBuf, u64>,
+    /// Something changed and was not compared yet; survives a wait that was given up.
+    dirty: bool,
     // Held for its drop, which ends the watch.
     _watcher: RecommendedWatcher,
 }
@@ -52,7 +54,7 @@ impl Watch {
             });
             if matters {
                 // Full means that a change waits to be seen already.
-                drop(tell.try_send(()));
+                let _ = tell.try_send(());
             }
         };
         let mut watcher = notify::recommended_watcher(on_event).map_err(|e| e.to_string())?;
@@ -62,16 +64,18 @@ impl Watch {
                 .map_err(|e| format!("cannot watch {}: {e}", directory.display()))?;
         }
         let (config, script) = (config_state(&watched), script_state(&watched));
-        Ok(Self { watched, changes, config, script, _watcher: watcher })
+        Ok(Self { watched, changes, config, script, dirty: false, _watcher: watcher })
     }
 
     /// Waits until something watched has other content than before; cancel-safe.
     pub async fn changed(&mut self) -> Reload {
         loop {
-            if self.changes.recv().await.is_none() {
+            if !self.dirty && self.changes.recv().await.is_none() {
                 std::future::pending::<()>().await;
             }
+            self.dirty = true;
             self.settle(QUIET).await;
+            self.dirty = false;
             let (config, script) = (config_state(&self.watched), script_state(&self.watched));
             let what = Reload { config: config != self.config, script: script != self.script };
             (self.config, self.script) = (config, script);

@@ -1,1 +1,46 @@
-//! (filled in by its step)
+//! Those who watch: subscribers of the event stream. They see everything and decide nothing.
+//!
+//! Nothing here reads a clock, opens a socket or starts a thread: events carry their time, and `app` brings
+//! the rest.
+
+pub mod health;
+pub mod http;
+pub mod log;
+pub mod metrics;
+
+use crate::event::{Classes, Event};
+
+/// A subscriber of the event stream.
+pub trait Observer: Send {
+    /// What it wants to see.
+    fn classes(&self) -> Classes;
+
+    /// Sees one event of those classes, or of others it did not ask for.
+    fn see(&mut self, event: &Event);
+}
+
+/// Several subscribers as one.
+#[derive(Default)]
+pub struct Observers {
+    list: Vec<Box<dyn Observer>>,
+}
+
+impl Observers {
+    /// Adds one.
+    pub fn add(&mut self, observer: impl Observer + 'static) {
+        self.list.push(Box::new(observer));
+    }
+}
+
+impl Observer for Observers {
+    fn classes(&self) -> Classes {
+        self.list.iter().fold(Classes::default(), |all, o| all.with(o.classes()))
+    }
+
+    fn see(&mut self, event: &Event) {
+        let class = event.kind.class();
+        for observer in self.list.iter_mut().filter(|o| o.classes().contains(class)) {
+            observer.see(event);
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::Report;
 use super::auth::{Auth, User};
-use super::limits::Limits;
+use super::limits::{Limits, Overload};
 use super::listen::Listen;
 use super::node::Cache;
 use super::observe::{Admin, Metrics};
@@ -99,6 +99,15 @@ pub fn limits(limits: &Limits, report: &mut Report<'_>) {
             limits.uri_bytes, limits.header_bytes
         );
         report.at("limits.uri_bytes", what);
+    }
+}
+
+/// The least is not more than the most.
+pub fn overload(overload: &Overload, report: &mut Report<'_>) {
+    let Overload { retry_after_min_secs: least, retry_after_max_secs: most, .. } = overload;
+    if least > most {
+        let what = format!("must not exceed retry_after_max_secs: {least} is more than {most}");
+        report.at("overload.retry_after_min_secs", what);
     }
 }
 

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::unit::Seconds;
+
 /// The Python script.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Script {
     /// The script file, relative to this YAML file. Default: the script embedded in the binary.
@@ -15,8 +17,24 @@ pub struct Script {
     pub reload: Reload,
     /// Where plain `def` handlers run.
     pub sync: Sync,
+    /// How long a handler, parked at an await or not, may take over one request; then the request is answered
+    /// 500 and a reply goes up as it is. Default 60 s.
+    #[schemars(extend("x-min" = "10ms", "x-max" = "1h"))]
+    pub deadline_secs: Seconds,
     /// More directories, relative to this YAML file, whose modules belong to the script and reload with it.
     pub include_paths: Vec<PathBuf>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            path: None,
+            reload: Reload::default(),
+            sync: Sync::default(),
+            deadline_secs: Seconds::of(60),
+            include_paths: Vec::new(),
+        }
+    }
 }
 
 /// When a changed script is loaded.

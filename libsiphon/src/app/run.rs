@@ -1,0 +1,215 @@
+//! A role's life: log, pages, engines, then commands until it ends.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::observe::health::Health;
+use crate::observe::http::Pages;
+use crate::observe::log::Logger;
+use crate::observe::metrics::{Gauge, Metrics};
+
+use super::cli::{self, FAILED};
+use super::config::Loaded;
+use super::config::script::Reload as When;
+use super::lifecycle::{Command, Lifecycle};
+use super::role::{Reload, Role, Running, Start, StartFault};
+use super::watch::{Watch, Watched};
+use super::{clock, logging, owner, pages};
+
+/// How often a drain looks whether all is done.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Runs a role until it is told to end.
+pub(super) fn run<R: Role>(loaded: Loaded<R::Config>) -> ExitCode {
+    let log = R::shared(&loaded.config).log;
+    let file = log.file.as_deref().map(|f| loaded.resolve(f));
+    let (logger, writer) = match logging::start(log, file) {
+        Ok(log) => log,
+        Err(fault) => {
+            eprintln!("{}: {fault}", loaded.name);
+            return ExitCode::from(FAILED);
+        }
+    };
+    tell_panics();
+    let code = match Node::<R>::start(loaded, logger, writer.clone()) {
+        Ok(node) => node.live(),
+        Err(fault) => {
+            tracing::error!("{} does not start: {}", R::NAME, explain(&fault));
+            ExitCode::from(FAILED)
+        }
+    };
+    writer.flush();
+    code
+}
+
+/// A panic is a bug of ours: it is in the log with its place, and the thread it happened in ends.
+fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let text = panic.payload_as_str().unwrap_or("something that is no text");
+        let thread = std::thread::current();
+        tracing::error!(place, thread = thread.name().unwrap_or_default(), "panicked: {text}");
+    }));
+}
+
+/// The fault, and for a busy port whose it is and what to do.
+pub(super) fn explain(fault: &StartFault) -> String {
+    let StartFault::Bind { transport, address, error } = fault else { return fault.to_string() };
+    if error.kind() != std::io::ErrorKind::AddrInUse {
+        return fault.to_string();
+    }
+    let port = address.port();
+    let whose = match owner::of(transport, *address) {
+        Some(owner) => format!("{} (pid {}) has it", owner.name, owner.pid),
+        None => "another user's process has it".to_owned(),
+    };
+    let other = port.checked_add(10).unwrap_or(port.saturating_sub(10));
+    format!(
+        "cannot listen on {transport} {address}: the port is in use, {whose}. Stop it, or choose another \
+         port: `SIPHON_PORT={other}` for the embedded configuration, `make run PORT={other}`, or `listen` in the YAML"
+    )
+}
+
+struct Node<R: Role> {
+    loaded: Loaded<R::Config>,
+    running: Box<dyn Running<R::Config>>,
+    health: Arc<Health>,
+    logger: Arc<Logger>,
+    writer: Arc<logging::Writer>,
+}
+
+impl<R: Role> Node<R> {
+    fn start(
+        loaded: Loaded<R::Config>,
+        logger: Arc<Logger>,
+        writer: Arc<logging::Writer>,
+    ) -> Result<Self, StartFault> {
+        let health = Arc::new(Health::default());
+        let series = Metrics::new(R::NAME, cli::version(), clock::now);
+        let series = series.map_err(|e| StartFault::Other(e.to_string()))?;
+        let lines = writer.clone();
+        series.source(Gauge::LogLinesDropped, move || lines.dropped() as f64);
+        let shared = R::shared(&loaded.config);
+        let pages =
+            Pages { health: health.clone(), metrics: series.clone(), role: R::NAME, version: cli::version() };
+        let bound = pages::serve(&pages, pages::offers(shared.metrics, shared.admin))?;
+        let start = Start { loaded: &loaded, series, health: health.clone(), logger: logger.clone() };
+        let running = R::start(start)?;
+        let listening = running.listening().join(", ");
+        tracing::info!(config = loaded.name, "{} {} listens on {listening}", R::NAME, cli::version());
+        for address in bound {
+            tracing::info!("pages for probes and metrics on http://{address}");
+        }
+        health.ready();
+        Ok(Self { loaded, running, health, logger, writer })
+    }
+
+    fn live(mut self) -> ExitCode {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!("cannot wait for signals: {error}");
+                return ExitCode::from(FAILED);
+            }
+        };
+        runtime.block_on(async {
+            let mut lifecycle = match Lifecycle::new(self.watch()) {
+                Ok(lifecycle) => lifecycle,
+                Err(error) => {
+                    tracing::error!("cannot wait for signals: {error}");
+                    return ExitCode::from(FAILED);
+                }
+            };
+            loop {
+                match lifecycle.next().await {
+                    Command::Reload { what, by_signal } => {
+                        if by_signal {
+                            self.writer.reopen();
+                        }
+                        if self.reload(what) {
+                            lifecycle.watch(self.watch());
+                        }
+                    }
+                    Command::Drain => {
+                        self.drain(&mut lifecycle).await;
+                        break;
+                    }
+                    Command::Stop => break,
+                }
+            }
+            self.running.stop();
+            tracing::info!("{} ended", R::NAME);
+            ExitCode::SUCCESS
+        })
+    }
+
+    /// The watch the configuration asks for.
+    fn watch(&self) -> Option<Watch> {
+        let script = R::shared(&self.loaded.config).script;
+        if script.is_some_and(|s| s.reload == When::Sighup) {
+            return None;
+        }
+        let mut modules: Vec<_> =
+            script.iter().flat_map(|s| &s.include_paths).map(|p| self.loaded.resolve(p)).collect();
+        modules.extend(self.running.watched());
+        let watched = Watched {
+            config: self.loaded.file.clone(),
+            script: script.and_then(|s| s.path.as_deref()).map(|p: &Path| self.loaded.resolve(p)),
+            modules,
+        };
+        if watched == Watched::default() {
+            return None;
+        }
+        let watch = Watch::new(watched);
+        watch.inspect_err(|e| tracing::warn!("changes of files are not noticed, SIGHUP reloads: {e}")).ok()
+    }
+
+    /// Validates, then swaps; what is wrong is told and everything stays as it was. True when it took over.
+    fn reload(&mut self, what: Reload) -> bool {
+        let new = match what.config {
+            true => match cli::load_again::<R>(&self.loaded) {
+                Ok(new) => Some(new),
+                Err(problems) => {
+                    tracing::error!("the configuration stays as it was: {problems}");
+                    return false;
+                }
+            },
+            false => None,
+        };
+        match self.running.reload(new.as_ref().unwrap_or(&self.loaded), what) {
+            Ok(done) => tracing::info!("reloaded: {done}"),
+            Err(fault) => {
+                tracing::error!("nothing was reloaded: {fault}");
+                return false;
+            }
+        }
+        if let Some(new) = new {
+            self.logger.set_level(logging::level(R::shared(&new.config).log.level));
+            self.loaded = new;
+        }
+        true
+    }
+
+    async fn drain(&mut self, lifecycle: &mut Lifecycle) {
+        let patience = R::shared(&self.loaded.config).drain;
+        self.health.draining();
+        self.running.drain();
+        tracing::info!("draining for up to {patience:?}: no new calls, running transactions finish");
+        let deadline = tokio::time::sleep(patience);
+        tokio::pin!(deadline);
+        let mut look = tokio::time::interval(LOOK);
+        loop {
+            tokio::select! {
+                _ = look.tick() => if self.running.is_idle() {
+                    return tracing::info!("all transactions are finished");
+                },
+                () = &mut deadline => return tracing::warn!("some transactions are cut off: the time to drain is over"),
+                command = lifecycle.next() => if command == Command::Stop {
+                    return tracing::warn!("some transactions are cut off: told to end at once");
+                },
+            }
+        }
+    }
+}
