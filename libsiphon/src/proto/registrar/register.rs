@@ -266,10 +266,9 @@ impl Registrar {
                 let previous = state.bindings.clone();
                 for contact in wanted {
                     let binding = template.binding(contact, now);
-                    if let Some(old) = previous.iter().find(|old| is_same(old, contact)) {
-                        if !registration.force && is_stale(old, request) {
-                            return Err(out_of_order());
-                        }
+                    let old = previous.iter().find(|old| is_same(old, contact));
+                    if !registration.force && old.is_some_and(|old| is_stale(old, request)) {
+                        return Err(out_of_order());
                     }
                     steps.extend(merge(state, binding, contact));
                 }
