@@ -67,20 +67,35 @@ pub(super) fn push_line(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends a number in decimal digits.
-pub(super) fn push_number(out: &mut impl Extend<u8>, n: u64) {
-    let mut digits = [0u8; 20];
-    let mut rest = n;
-    let mut used = 0usize;
-    for slot in digits.iter_mut().rev() {
-        *slot = b'0'.wrapping_add(u8::try_from(rest % 10).unwrap_or(0));
-        rest /= 10;
-        used = used.saturating_add(1);
-        if rest == 0 {
-            break;
+/// A number in decimal digits.
+pub(super) struct Decimal {
+    digits: [u8; 20],
+    at: usize,
+}
+
+impl Decimal {
+    pub(super) fn of(n: u64) -> Self {
+        let mut decimal = Decimal { digits: [b'0'; 20], at: 20 };
+        let mut rest = n;
+        for slot in decimal.digits.iter_mut().rev() {
+            *slot = b'0'.wrapping_add((rest % 10) as u8);
+            rest /= 10;
+            decimal.at = decimal.at.wrapping_sub(1);
+            if rest == 0 {
+                break;
+            }
         }
+        decimal
     }
-    out.extend(digits.iter().copied().skip(digits.len().saturating_sub(used)));
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.digits.get(self.at..).unwrap_or_default()
+    }
+}
+
+/// Appends a number in decimal digits.
+pub(super) fn push_number(out: &mut Vec<u8>, n: u64) {
+    out.extend_from_slice(Decimal::of(n).bytes());
 }
 
 /// Appends Content-Length, the empty line and the body.

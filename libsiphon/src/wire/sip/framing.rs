@@ -85,28 +85,33 @@ impl StreamFramer {
         if self.closed {
             return None;
         }
-        if self.length.is_none() {
-            if let Some(frame) = self.keepalive() {
-                return Some(frame);
-            }
-            match self.head() {
-                Ok(length) => self.length = Some(length?),
-                Err(refused) => {
-                    self.closed = true;
-                    self.buffer = Vec::new();
-                    self.at = 0;
-                    return Some(Frame::Fatal(refused));
+        let parsed = match self.length {
+            None => {
+                if let Some(frame) = self.keepalive() {
+                    return Some(frame);
+                }
+                match self.head() {
+                    Ok(parsed) => parsed?,
+                    Err(refused) => {
+                        self.closed = true;
+                        self.buffer = Vec::new();
+                        self.at = 0;
+                        return Some(Frame::Fatal(refused));
+                    }
                 }
             }
-        }
-        let end = self.at.saturating_add(self.length?);
-        if self.buffer.len() < end {
-            return None;
-        }
-        let parsed = Message::parse(cut(&self.buffer, self.at, end), &self.limits);
-        self.at = end;
-        self.searched = end;
-        self.length = None;
+            Some(length) => {
+                let end = self.at.saturating_add(length);
+                if self.buffer.len() < end {
+                    return None;
+                }
+                self.length = None;
+                let parsed = Message::parse(cut(&self.buffer, self.at, end), &self.limits);
+                self.at = end;
+                parsed
+            }
+        };
+        self.searched = self.at;
         if self.at == self.buffer.len() {
             self.buffer.clear();
             self.at = 0;
@@ -132,8 +137,9 @@ impl StreamFramer {
         Some(if self.half_ping { Frame::Pong } else { Frame::Ping })
     }
 
-    /// The length of the message at `at`, when its header section is complete.
-    fn head(&mut self) -> Result<Option<usize>, Refused> {
+    /// Reads the header section at `at` once it is complete. With its body there, the message is done and passed;
+    /// without, its length is noted. An error leaves no telling where the message ends.
+    fn head(&mut self) -> Result<Option<Result<Message, Refused>>, Refused> {
         let held = self.buffer.get(self.at..).unwrap_or_default();
         match held.first() {
             None => return Ok(None),
@@ -156,23 +162,14 @@ impl StreamFramer {
         if head > limit {
             return Err(self.refuse(head, Malformed::HeaderSectionTooLarge { limit }));
         }
-        let indexed = super::index::index(cut(held, 0, head), &self.limits);
-        let Some(index) = indexed.index else {
-            return Err(hopeless(
-                indexed.fault.unwrap_or(Malformed::StartLine("neither request nor response")),
-            ));
+        let indexed = super::index::index(held, &self.limits);
+        let Some(index) = &indexed.index else {
+            let fault = indexed.fault.unwrap_or(Malformed::StartLine("neither request nor response"));
+            return Err(hopeless(fault));
         };
-        let framing = match indexed.fault {
-            // These leave no telling where the message ends.
-            Some(
-                fault @ (Malformed::Repeated("Content-Length")
-                | Malformed::Header("Content-Length", _)
-                | Malformed::LineEnd
-                | Malformed::Truncated
-                | Malformed::TooManyHeaders { .. }
-                | Malformed::HeaderSectionTooLarge { .. }),
-            ) => Err(fault),
-            _ => index.content_length.ok_or(Malformed::ContentLengthRequired),
+        let framing = match indexed.unframed {
+            Some(fault) => Err(fault),
+            None => index.content_length.ok_or(Malformed::ContentLengthRequired),
         };
         let body = match framing {
             Err(fault) => return Err(self.refuse(head, fault)),
@@ -185,7 +182,13 @@ impl StreamFramer {
         if length > self.limits.message {
             return Err(self.refuse(head, Malformed::MessageTooLarge { limit: self.limits.message }));
         }
-        Ok(Some(length))
+        if indexed.missing > 0 {
+            self.length = Some(length);
+            return Ok(None);
+        }
+        let parsed = Message::assemble(held, indexed);
+        self.at = self.at.saturating_add(length);
+        Ok(Some(parsed))
     }
 
     /// What is there of the message, for an answer, with the fault that ends the stream.

@@ -151,18 +151,21 @@ headers! {
 const SLOTS: usize = 1024;
 
 /// Length and four characters, case folded, tell all names apart; [`TABLE`] fails to build when they do not.
+/// Octets outside the name read as 0, and nothing here can overflow in a way that matters.
 const fn slot(name: &[u8]) -> usize {
     let n = name.len();
-    let mix = n * 2407
-        + lower(name, 0) * 559
-        + lower(name, n.saturating_sub(1)) * 3475
-        + lower(name, n / 2) * 3071
-        + lower(name, n * 3 / 4) * 1538;
+    let mix = n
+        .wrapping_mul(2407)
+        .wrapping_add(folded(name, 0).wrapping_mul(559))
+        .wrapping_add(folded(name, n.wrapping_sub(1)).wrapping_mul(3475))
+        .wrapping_add(folded(name, n / 2).wrapping_mul(3071))
+        .wrapping_add(folded(name, n.wrapping_mul(3) / 4).wrapping_mul(1538));
     (mix >> 4) & (SLOTS - 1)
 }
 
-const fn lower(name: &[u8], at: usize) -> usize {
-    if at < name.len() { name[at].to_ascii_lowercase() as usize } else { 0 }
+/// Letters in lower case; other octets as something that is the same for the same octet.
+const fn folded(name: &[u8], at: usize) -> usize {
+    if at < name.len() { (name[at] | 0x20) as usize } else { 0 }
 }
 
 const FREE: u8 = u8::MAX;
@@ -206,7 +209,8 @@ impl HeaderId {
         }
         let index = usize::from(row & 0x7f);
         let known = ROWS.get(index).map_or("", |r| if row & 0x80 == 0 { r.0 } else { r.1 });
-        if !name.eq_ignore_ascii_case(known.as_bytes()) {
+        // Most are spelled as the registry has them.
+        if name != known.as_bytes() && !name.eq_ignore_ascii_case(known.as_bytes()) {
             return HeaderId::Other;
         }
         Self::ALL.get(index).copied().unwrap_or(HeaderId::Other)

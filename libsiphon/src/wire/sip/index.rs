@@ -11,7 +11,7 @@ use super::limits::Limits;
 use super::method::Method;
 use super::name_addr;
 use super::params;
-use super::scan::{Span, cut, digits, is_space, is_token, is_token_text, offset, trimmed};
+use super::scan::{Span, cut, digits, is_space, is_token_text, offset, trimmed};
 use super::uri::{Scheme, Uri};
 use super::via::{self, ViaIndex};
 
@@ -72,21 +72,22 @@ pub(super) struct Index {
 pub(super) struct Indexed {
     pub(super) index: Option<Index>,
     pub(super) fault: Option<Malformed>,
+    /// A fault that leaves no telling where the message ends, though another may have come first.
+    pub(super) unframed: Option<Malformed>,
+    /// How many octets of the body Content-Length speaks of are not there.
+    pub(super) missing: usize,
 }
 
 /// Indexes one message. `bytes` starts with the start line.
 pub(super) fn index(bytes: &[u8], limits: &Limits) -> Indexed {
     let mut indexer = match Indexer::start(bytes, limits) {
         Ok(indexer) => indexer,
-        Err(fault) => return Indexed { index: None, fault: Some(fault) },
+        Err(fault) => return Indexed { index: None, fault: Some(fault), unframed: Some(fault), missing: 0 },
     };
-    if bytes.len() > limits.message {
-        indexer.fault(Malformed::MessageTooLarge { limit: limits.message });
-    }
     indexer.header_section();
     indexer.mandatory();
-    indexer.body();
-    Indexed { index: Some(indexer.index), fault: indexer.fault }
+    let missing = indexer.body();
+    Indexed { index: Some(indexer.index), fault: indexer.fault, unframed: indexer.unframed, missing }
 }
 
 /// Longest header section that 16-bit offsets reach.
@@ -100,6 +101,7 @@ struct Indexer<'a> {
     at: usize,
     index: Index,
     fault: Option<Malformed>,
+    unframed: Option<Malformed>,
 }
 
 /// A line of the header section.
@@ -145,6 +147,7 @@ impl<'a> Indexer<'a> {
                 content_length: None,
             },
             fault: None,
+            unframed: None,
         };
         let text = cut(head, 0, line.end);
         if text.get(..4).is_some_and(|t| t.eq_ignore_ascii_case(b"SIP/")) {
@@ -212,6 +215,12 @@ impl<'a> Indexer<'a> {
         Ok(())
     }
 
+    /// A fault behind which nothing can be told from anything.
+    fn stop(&mut self, fault: Malformed) {
+        self.fault(fault);
+        self.unframed.get_or_insert(fault);
+    }
+
     fn header_section(&mut self) {
         loop {
             let at = self.at;
@@ -225,7 +234,7 @@ impl<'a> Indexer<'a> {
                 break;
             }
             if self.index.entries.len() >= self.limits.headers {
-                self.fault(Malformed::TooManyHeaders { limit: self.limits.headers });
+                self.stop(Malformed::TooManyHeaders { limit: self.limits.headers });
                 self.index.headers_end = offset(at);
                 break;
             }
@@ -235,7 +244,7 @@ impl<'a> Indexer<'a> {
                     Malformed::LineEnd | Malformed::Truncated if self.head.len() < self.total => {
                         self.unended()
                     }
-                    fault => self.fault(fault),
+                    fault => self.stop(fault),
                 }
                 self.index.headers_end = offset(at);
                 break;
@@ -247,7 +256,7 @@ impl<'a> Indexer<'a> {
     /// The header section stops before its empty line.
     fn unended(&mut self) {
         let limit = self.limits.header_section.min(REACH);
-        self.fault(match self.head.len() < self.total {
+        self.stop(match self.head.len() < self.total {
             true => Malformed::HeaderSectionTooLarge { limit },
             false => Malformed::Truncated,
         });
@@ -258,27 +267,34 @@ impl<'a> Indexer<'a> {
     fn header(&mut self, at: usize) -> Result<(), Malformed> {
         let head = self.head;
         let rest = cut(head, at, head.len());
-        let name = rest.iter().position(|&c| !is_token(c)).unwrap_or(rest.len());
-        let name_end = at.saturating_add(name);
-        let blanks = rest.get(name..).unwrap_or_default().iter().position(|c| !matches!(c, b' ' | b'\t'));
-        let colon = name_end.saturating_add(blanks.unwrap_or(0));
-        let line = line(head, colon, true)?;
-        self.at = line.next;
-        if name == 0 || head.get(colon) != Some(&b':') {
+        let colon = memchr::memchr3(b':', b'\r', b'\n', rest).unwrap_or(rest.len());
+        let mut name = cut(rest, 0, colon);
+        while let Some((b' ' | b'\t', shorter)) = name.split_last() {
+            name = shorter;
+        }
+        let id = HeaderId::from_bytes(name);
+        // A known name is a token already.
+        if rest.get(colon) != Some(&b':') || (id == HeaderId::Other && !is_token_text(name)) {
+            self.at = line(head, at, true)?.next;
             self.fault(Malformed::HeaderName);
             return Ok(());
         }
-        let value = trimmed(head, colon.saturating_add(1), line.end);
-        let id = HeaderId::from_bytes(cut(head, at, name_end));
-        let entry =
-            Entry { at: offset(at), name_end: offset(name_end), value: Span::new(value.0, value.1), id };
+        let value_at = at.saturating_add(colon).saturating_add(1);
+        let line = line(head, value_at, true)?;
+        self.at = line.next;
+        let value = trimmed(head, value_at, line.end);
+        let name_end = offset(at.saturating_add(name.len()));
+        self.index.entries.push(Entry { at: offset(at), name_end, value: Span::new(value.0, value.1), id });
         let repeated = self.index.present & id.bit() != 0;
         self.index.present |= id.bit();
-        self.index.entries.push(entry);
-        if repeated && id.is_single() {
-            self.fault(Malformed::Repeated(id.name()));
-        } else if let Err(why) = self.eager(id, value.0, value.1, repeated) {
-            self.fault(Malformed::Header(id.name(), why));
+        let fault = match self.eager(id, value.0, value.1, repeated) {
+            _ if repeated && id.is_single() => Malformed::Repeated(id.name()),
+            Err(why) => Malformed::Header(id.name(), why),
+            Ok(()) => return Ok(()),
+        };
+        match id {
+            HeaderId::ContentLength => self.stop(fault),
+            _ => self.fault(fault),
         }
         Ok(())
     }
@@ -354,17 +370,18 @@ impl<'a> Indexer<'a> {
         }
     }
 
-    /// RFC 3261 18.3: the body is Content-Length octets, or all of the datagram.
-    fn body(&mut self) {
+    /// RFC 3261 18.3: the body is Content-Length octets, or all of the datagram. Returns how many are missing.
+    fn body(&mut self) -> usize {
         let here = self.total.saturating_sub(self.at);
         let length = self.index.content_length.unwrap_or(here);
-        if length > here {
-            self.fault(Malformed::ContentLengthTooLarge);
-        }
         if length > self.limits.body {
             self.fault(Malformed::BodyTooLarge { limit: self.limits.body });
         }
+        if self.at.saturating_add(length) > self.limits.message {
+            self.fault(Malformed::MessageTooLarge { limit: self.limits.message });
+        }
         self.index.end = self.at.saturating_add(length.min(here));
+        length.saturating_sub(here)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::error::{Malformed, Refused};
 use super::header::{Header, Names, Values, text_of};
 use super::header_id::HeaderId;
-use super::index::{Entry, Index, index};
+use super::index::{Entry, Index, Indexed, index};
 use super::limits::Limits;
 use super::method::Method;
 use super::name_addr::NameAddr;
@@ -33,7 +33,15 @@ impl Message {
     /// dropped; without Content-Length the body is the rest (RFC 3261 18.3).
     pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Message, Refused> {
         let bytes = skip_crlf(bytes);
-        let indexed = index(bytes, limits);
+        let mut indexed = index(bytes, limits);
+        if indexed.missing > 0 && indexed.fault.is_none() {
+            indexed.fault = Some(Malformed::ContentLengthTooLarge);
+        }
+        Self::assemble(bytes, indexed)
+    }
+
+    /// The message that was found at the start of `bytes`.
+    pub(super) fn assemble(bytes: &[u8], indexed: Indexed) -> Result<Message, Refused> {
         let message = indexed.index.map(|index| {
             let kept = cut(bytes, 0, index.end);
             Message(Arc::new(Inner { bytes: kept.into(), index }))

@@ -60,3 +60,11 @@ mod message_tests;
 #[cfg(test)]
 #[path = "torture_tests.rs"]
 mod torture_tests;
+
+#[cfg(test)]
+#[path = "uri_tests.rs"]
+mod uri_tests;
+
+#[cfg(test)]
+#[path = "fields_tests.rs"]
+mod fields_tests;

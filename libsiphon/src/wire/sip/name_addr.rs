@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::error::Malformed;
 use super::params::Params;
-use super::scan::{Cursor, cut, trim, trimmed};
+use super::scan::{Cursor, cut, is_no_uri, trim, trimmed};
 use super::uri::Uri;
 
 /// The shape of an address, by offsets into the bytes it was read from.
@@ -61,16 +61,14 @@ pub(super) fn shape(bytes: &[u8], at: usize) -> Result<Shape, &'static str> {
 }
 
 fn bracketed(mut cursor: Cursor<'_>, display: (usize, usize)) -> Result<Shape, &'static str> {
-    let uri = cursor.take(|c| c != b'>' && c != b'<');
-    if !cursor.eat(b'>') {
-        return Err("no > behind the URI");
+    let uri = cursor.take(|c| !is_no_uri(c));
+    match cursor.peek() {
+        Some(b'>') if uri.0 < uri.1 => {}
+        Some(b'>') => return Err("no URI"),
+        None | Some(b'<') => return Err("no > behind the URI"),
+        Some(_) => return Err("white space or quote inside < >"),
     }
-    if cut(cursor.bytes, uri.0, uri.1).iter().any(|&c| c <= b' ') {
-        return Err("white space inside < >");
-    }
-    if uri.0 == uri.1 {
-        return Err("no URI");
-    }
+    cursor.bump();
     Ok(Shape { display, uri, params: cursor.at })
 }
 

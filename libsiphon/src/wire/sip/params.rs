@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::{Cursor, cut, trim, trimmed};
+use super::scan::{Cursor, cut, is_param_mark, trim, trimmed};
 
 /// One parameter, by offsets. `value` is `None` for a flag such as `lr`.
 pub(super) struct RawParam {
@@ -10,7 +10,7 @@ pub(super) struct RawParam {
     pub(super) value: Option<(usize, usize)>,
 }
 
-/// Reads the next parameter of `bytes` at or after `at`, up to `to` and (outside quotes) `stop`.
+/// Reads the next parameter of `bytes` at or after `at`, up to `to` and (outside quotes) `stop`, a comma or semicolon.
 /// Returns it with the offset behind it. An empty parameter reads as an empty name.
 pub(super) fn next_param(
     bytes: &[u8],
@@ -29,19 +29,22 @@ pub(super) fn next_param(
     }
     let from = cursor.at;
     let (mut equals, mut to) = (None, cursor.bytes.len());
-    while let Some(c) = cursor.peek() {
-        if c == b';' || c == stop {
-            to = cursor.at;
-            break;
-        }
-        if c == b'"' {
-            if !cursor.skip_quoted() {
-                return Err("quoted string does not end");
+    loop {
+        cursor.take(|c| !is_param_mark(c));
+        match cursor.peek() {
+            None => break,
+            Some(b'"') => {
+                if !cursor.skip_quoted() {
+                    return Err("quoted string does not end");
+                }
+                continue;
             }
-            continue;
-        }
-        if c == b'=' && equals.is_none() {
-            equals = Some(cursor.at);
+            Some(c) if c == b';' || c == stop => {
+                to = cursor.at;
+                break;
+            }
+            Some(b'=') if equals.is_none() => equals = Some(cursor.at),
+            Some(_) => {}
         }
         cursor.bump();
     }

@@ -47,6 +47,8 @@ pub(super) fn cut(bytes: &[u8], from: usize, to: usize) -> &[u8] {
 const TOKEN: u8 = 1;
 const HOST: u8 = 2;
 const SPACE: u8 = 4;
+const NO_URI: u8 = 8;
+const PARAM: u8 = 16;
 
 const CLASSES: [u8; 256] = {
     let mut table = [0u8; 256];
@@ -69,6 +71,23 @@ const CLASSES: [u8; 256] = {
     i = 0;
     while i < marks.len() {
         table[marks[i] as usize] |= HOST;
+        i += 1;
+    }
+    let marks = b";,=\"";
+    i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] |= PARAM;
+        i += 1;
+    }
+    i = 0;
+    while i <= b' ' as usize {
+        table[i] |= NO_URI;
+        i += 1;
+    }
+    let marks = b"<>\"\x7f";
+    i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] |= NO_URI;
         i += 1;
     }
     let marks = b" \t\r\n";
@@ -101,6 +120,18 @@ pub(super) fn is_host(c: u8) -> bool {
 #[inline]
 pub(super) fn is_space(c: u8) -> bool {
     class(c) & SPACE != 0
+}
+
+/// White space, controls and delimiters: never part of a URI.
+#[inline]
+pub(super) fn is_no_uri(c: u8) -> bool {
+    class(c) & NO_URI != 0
+}
+
+/// What structures a parameter list: semicolon, comma, equals sign, quote.
+#[inline]
+pub(super) fn is_param_mark(c: u8) -> bool {
+    class(c) & PARAM != 0
 }
 
 /// A non-empty `token`.
@@ -193,11 +224,24 @@ pub(super) fn trim(bytes: &[u8]) -> &[u8] {
 }
 
 /// `from..to` without linear white space at either end.
+#[inline]
 pub(super) fn trimmed(bytes: &[u8], from: usize, to: usize) -> (usize, usize) {
-    let part = cut(bytes, from, to);
-    let Some(first) = part.iter().position(|&c| !is_space(c)) else { return (from, from) };
-    let last = part.iter().rposition(|&c| !is_space(c)).unwrap_or(first);
-    (from.saturating_add(first), from.saturating_add(last).saturating_add(1))
+    let mut part = cut(bytes, from, to);
+    let mut at = from;
+    while let Some((&c, rest)) = part.split_first() {
+        if !is_space(c) {
+            break;
+        }
+        part = rest;
+        at = at.wrapping_add(1);
+    }
+    while let Some((&c, rest)) = part.split_last() {
+        if !is_space(c) {
+            break;
+        }
+        part = rest;
+    }
+    (at, at.wrapping_add(part.len()))
 }
 
 /// 1*DIGIT. `None` when that is not what it is; `u64::MAX` when it is larger than that.
@@ -212,27 +256,28 @@ pub(super) fn digits(bytes: &[u8]) -> Option<u64> {
 }
 
 /// Finds the end of a list element that starts at `from`: the comma outside quotes and angle brackets, or `to`.
+/// A quote or bracket that does not end swallows the rest: splitting it would invent values.
 pub(super) fn element_end(bytes: &[u8], from: usize, to: usize) -> usize {
-    let mut cursor = Cursor::new(bytes.get(..to).unwrap_or(bytes), from);
-    let mut angle = false;
-    while let Some(c) = cursor.peek() {
-        match c {
-            b'"' if !angle => {
-                let open = cursor.at;
-                if !cursor.skip_quoted() {
-                    // An unbalanced quote swallows the rest: splitting it would invent values.
-                    return to.max(open);
-                }
-                continue;
+    let mut at = from;
+    loop {
+        let rest = cut(bytes, at, to);
+        let Some(hit) = memchr::memchr3(b',', b'"', b'<', rest) else { return to };
+        let mark = at.saturating_add(hit);
+        match rest.get(hit) {
+            Some(b',') => return mark,
+            Some(b'<') => {
+                let Some(close) = memchr::memchr(b'>', cut(rest, hit, rest.len())) else { return to };
+                at = mark.saturating_add(close).saturating_add(1);
             }
-            b'<' => angle = true,
-            b'>' => angle = false,
-            b',' if !angle => return cursor.at,
-            _ => {}
+            _ => {
+                let mut cursor = Cursor::new(bytes.get(..to).unwrap_or(bytes), mark);
+                if !cursor.skip_quoted() {
+                    return to;
+                }
+                at = cursor.at;
+            }
         }
-        cursor.bump();
     }
-    to
 }
 
 /// Appends `value` with each folding (and the white space around it) as one space (RFC 3261 7.3.1).

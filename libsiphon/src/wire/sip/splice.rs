@@ -1,9 +1,8 @@
 //! Forwarding by splicing (RFC 3261 16.6): an edit list over a message, written without touching the rest.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 
-use super::build::{Name, check_text, check_uri, push_number};
+use super::build::{Decimal, Name, check_text, check_uri};
 use super::error::{Malformed, Unsafe};
 use super::header_id::HeaderId;
 use super::limits::Limits;
@@ -75,16 +74,26 @@ impl<'m> Splice<'m> {
     /// What the sender put there itself is replaced.
     pub fn mark_via(&mut self, received: Option<IpAddr>, rport: Option<u16>) -> &mut Self {
         let Some(at) = self.lines.find(&Name::from(HeaderId::Via), 0) else { return self };
-        let value = self.lines.value(at);
-        let Ok(via) = via::parse(value, 0, value.len()) else { return self };
-        let end = usize::from(via.value.end);
+        let message = self.message;
+        let known = message.index().via.as_ref().filter(|_| self.lines.is_original(at).is_some());
+        let (value, via, base) = match (known, message.first(HeaderId::Via)) {
+            // Its offsets count from the start of the message, not of the value.
+            (Some(via), Some(entry)) => (entry.value.of(message.bytes()), *via, usize::from(entry.value.at)),
+            _ => {
+                let value = self.lines.value(at);
+                let Ok(via) = via::parse(value, 0, value.len()) else { return self };
+                (value, via, 0)
+            }
+        };
+        let place = |n: u16| usize::from(n).saturating_sub(base);
+        let end = place(via.value.end);
         // The two cuts, in order: (from, to, what goes there instead).
         let mut cuts: [Option<(usize, usize, Option<u16>)>; 2] = [None; 2];
         if received.is_some() && !via.received_param.is_absent() {
-            cuts[0] = Some((via.received_param.at.into(), via.received_param.end.into(), None));
+            cuts[0] = Some((place(via.received_param.at), place(via.received_param.end), None));
         }
         if rport.is_some() && !via.rport_param.is_absent() {
-            cuts[1] = Some((via.rport_param.at.into(), via.rport_param.end.into(), rport));
+            cuts[1] = Some((place(via.rport_param.at), place(via.rport_param.end), rport));
         }
         cuts.sort_by_key(|c| c.map(|c| c.0));
         let mut text: smallvec::SmallVec<[u8; 256]> = smallvec::SmallVec::new();
@@ -93,13 +102,14 @@ impl<'m> Splice<'m> {
             text.extend_from_slice(cut(value, from, cut_at));
             if let Some(port) = port {
                 text.extend_from_slice(b"rport=");
-                push_number(&mut text, port.into());
+                text.extend_from_slice(Decimal::of(port.into()).bytes());
             }
             from = cut_end;
         }
         text.extend_from_slice(cut(value, from, end));
         if let Some(ip) = received {
-            let _ = write!(Tail(&mut text), ";received={ip}");
+            text.extend_from_slice(b";received=");
+            push_ip(&mut text, ip);
         }
         text.extend_from_slice(cut(value, end, value.len()));
         let kept = self.lines.keep(&[&text]);
@@ -206,10 +216,8 @@ impl<'m> Splice<'m> {
 
     /// Sets Max-Forwards (RFC 3261 16.6 step 3).
     pub fn set_max_forwards(&mut self, hops: u8) -> &mut Self {
-        let mut digits: smallvec::SmallVec<[u8; 4]> = smallvec::SmallVec::new();
-        push_number(&mut digits, hops.into());
         // Only a message under a thousand other edits has no room, and it keeps what it came with.
-        let _ = self.put(&Name::from(HeaderId::MaxForwards), &digits);
+        let _ = self.put(&Name::from(HeaderId::MaxForwards), Decimal::of(hops.into()).bytes());
         self
     }
 
@@ -280,12 +288,17 @@ impl<'m> Splice<'m> {
     }
 }
 
-/// Lets `write!` append to octets.
-struct Tail<'a, A: smallvec::Array<Item = u8>>(&'a mut smallvec::SmallVec<A>);
-
-impl<A: smallvec::Array<Item = u8>> std::fmt::Write for Tail<'_, A> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
-        Ok(())
+/// Appends an address; the dotted form by hand, for it is written for nearly every request.
+fn push_ip(out: &mut smallvec::SmallVec<[u8; 256]>, ip: IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => {
+            for (n, octet) in ip.octets().into_iter().enumerate() {
+                if n > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(Decimal::of(octet.into()).bytes());
+            }
+        }
+        IpAddr::V6(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
     }
 }

@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 use super::build::Name;
 use super::error::Unsafe;
 use super::header_id::HeaderId;
+use super::index::Entry;
 use super::message::Message;
 use super::scan::{cut, element_end, trimmed};
 
@@ -13,7 +14,7 @@ use super::scan::{cut, element_end, trimmed};
 const CHANGED: u16 = 0x8000;
 
 /// A range of the arena.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Kept {
     at: u32,
     end: u32,
@@ -23,8 +24,9 @@ pub(super) struct Kept {
 #[derive(Clone, Copy)]
 struct Changed {
     id: HeaderId,
-    /// The message's line whose name and spacing are kept; `None` for an added line, which has `name`.
+    /// The message's line whose name and spacing are kept; `None` for an added line.
     original: Option<u16>,
+    /// The name of an added line that is [`HeaderId::Other`].
     name: Kept,
     value: Kept,
 }
@@ -51,6 +53,24 @@ impl<'m> Lines<'m> {
         Kept { at, end: self.arena.len() as u32 }
     }
 
+    /// Keeps pieces of the value at place `at`.
+    fn keep_value(&mut self, at: usize, pieces: &[(usize, usize)]) -> Kept {
+        let message = self.message;
+        let copy: Vec<u8>;
+        let value = match self.is_original(at).and_then(|n| message.index().entries.get(n)) {
+            Some(entry) => entry.value.of(message.bytes()),
+            None => {
+                copy = self.value(at).to_vec();
+                &copy
+            }
+        };
+        let start = self.arena.len() as u32;
+        for &(from, to) in pieces {
+            self.arena.extend_from_slice(cut(value, from, to));
+        }
+        Kept { at: start, end: self.arena.len() as u32 }
+    }
+
     pub(super) fn kept(&self, kept: Kept) -> &[u8] {
         cut(&self.arena, kept.at as usize, kept.end as usize)
     }
@@ -68,13 +88,20 @@ impl<'m> Lines<'m> {
 
     fn name(&self, line: u16) -> &[u8] {
         let original = match self.changed(line) {
-            Some(Changed { original: None, name, .. }) => return self.kept(*name),
+            Some(changed @ Changed { original: None, .. }) => return self.new_name(changed),
             Some(Changed { original: Some(line), .. }) => *line,
             None => line,
         };
         let bytes = self.message.bytes();
         let entry = self.message.index().entries.get(usize::from(original));
         entry.map_or(&[], |e| cut(bytes, e.at.into(), e.name_end.into()))
+    }
+
+    fn new_name<'a>(&'a self, changed: &Changed) -> &'a [u8] {
+        match changed.id {
+            HeaderId::Other => self.kept(changed.name),
+            known => known.name().as_bytes(),
+        }
     }
 
     /// The value of the line at place `at`, as it stands now.
@@ -89,21 +116,37 @@ impl<'m> Lines<'m> {
         }
     }
 
-    fn hit(&self, line: u16, name: &Name<'_>) -> bool {
-        let id = self.id(line);
+    /// Which line of the message stands at place `at`, when it is as it came.
+    pub(super) fn is_original(&self, at: usize) -> Option<usize> {
+        self.order.get(at).filter(|&&line| line < CHANGED).map(|&line| line.into())
+    }
+
+    fn hit(&self, entries: &[Entry], line: u16, name: &Name<'_>) -> bool {
+        let id = match entries.get(usize::from(line)) {
+            Some(entry) => entry.id,
+            None => self.changed(line).map_or(HeaderId::Other, |c| c.id),
+        };
         id == name.id && (id != HeaderId::Other || self.name(line).eq_ignore_ascii_case(name.text.as_bytes()))
     }
 
     /// The place of the first line of that name at or after `from`.
     pub(super) fn find(&self, name: &Name<'_>, from: usize) -> Option<usize> {
+        if self.changed.is_empty() && name.id != HeaderId::Other && !self.message.has(name.id) {
+            return None;
+        }
+        let entries = self.message.index().entries.as_slice();
         let rest = self.order.get(from..)?;
-        Some(from.saturating_add(rest.iter().position(|&line| self.hit(line, name))?))
+        Some(from.saturating_add(rest.iter().position(|&line| self.hit(entries, line, name))?))
     }
 
-    /// The place behind the last Via, where routing header fields go when there is none yet.
+    /// The place behind the first Via fields, where routing header fields go when there is none yet.
     pub(super) fn behind_via(&self) -> usize {
-        let last = self.order.iter().rposition(|&line| self.id(line) == HeaderId::Via);
-        last.map_or(0, |at| at.saturating_add(1))
+        let via = Name::from(HeaderId::Via);
+        let entries = self.message.index().entries.as_slice();
+        let Some(first) = self.find(&via, 0) else { return 0 };
+        let rest = self.order.get(first..).unwrap_or_default();
+        let run = rest.iter().take_while(|&&line| self.hit(entries, line, &via)).count();
+        first.saturating_add(run)
     }
 
     pub(super) fn count(&self) -> usize {
@@ -117,8 +160,7 @@ impl<'m> Lines<'m> {
             changed.value = value;
             return;
         }
-        let changed =
-            Changed { id: self.id(line), original: Some(line), name: Kept { at: 0, end: 0 }, value };
+        let changed = Changed { id: self.id(line), original: Some(line), name: Kept::default(), value };
         let number = self.number(changed);
         if let Some(slot) = self.order.get_mut(at) {
             *slot = number;
@@ -137,7 +179,10 @@ impl<'m> Lines<'m> {
         if self.changed.len() >= MOST_CHANGES || self.arena.len() >= MOST_TEXT {
             return Err(Unsafe::TooMuch);
         }
-        let name_text = self.keep(&[name.text.as_bytes()]);
+        let name_text = match name.id {
+            HeaderId::Other => self.keep(&[name.text.as_bytes()]),
+            _ => Kept::default(),
+        };
         let value = self.keep(value);
         let number = self.number(Changed { id: name.id, original: None, name: name_text, value });
         self.order.insert(at.min(self.order.len()), number);
@@ -169,8 +214,8 @@ impl<'m> Lines<'m> {
                 at = hit;
             } else {
                 if gone > 0 {
-                    let kept = without(value, &spans, skip, gone);
-                    let kept = self.keep(&[&kept.0, &kept.1]);
+                    let ((from, to), total) = (gap(&spans, skip, gone, value.len()), value.len());
+                    let kept = self.keep_value(hit, &[(0, from), (to, total)]);
                     self.replace(hit, kept);
                 }
                 at = hit.saturating_add(1);
@@ -225,7 +270,7 @@ impl<'m> Lines<'m> {
         match changed.original.and_then(|n| self.message.index().entries.get(usize::from(n))) {
             Some(entry) => out.extend_from_slice(cut(bytes, entry.at.into(), entry.value.at.into())),
             None => {
-                out.extend_from_slice(self.kept(changed.name));
+                out.extend_from_slice(self.new_name(changed));
                 out.extend_from_slice(b": ");
             }
         }
@@ -253,16 +298,13 @@ pub(super) fn elements(value: &[u8], id: HeaderId) -> SmallVec<[(usize, usize); 
     spans
 }
 
-/// `value` without `gone` (fewer than all) of its elements from `skip` on: the octets before and behind the gap.
-fn without(value: &[u8], spans: &[(usize, usize)], skip: usize, gone: usize) -> (Vec<u8>, Vec<u8>) {
+/// What to cut for `gone` (fewer than all) elements from `skip` on to go, with the comma that goes with them.
+fn gap(spans: &[(usize, usize)], skip: usize, gone: usize, len: usize) -> (usize, usize) {
     let behind = spans.get(skip.saturating_add(gone));
     let before = skip.checked_sub(1).and_then(|n| spans.get(n));
     match (before, behind) {
-        (_, Some(next)) => {
-            let from = spans.get(skip).map_or(0, |s| s.0);
-            (cut(value, 0, from).to_vec(), cut(value, next.0, value.len()).to_vec())
-        }
-        (Some(last), None) => (cut(value, 0, last.1).to_vec(), Vec::new()),
-        (None, None) => (value.to_vec(), Vec::new()),
+        (_, Some(next)) => (spans.get(skip).map_or(0, |s| s.0), next.0),
+        (Some(last), None) => (last.1, len),
+        (None, None) => (len, len),
     }
 }

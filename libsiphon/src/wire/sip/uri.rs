@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 
 use super::error::Malformed;
 use super::params::Params;
-use super::scan::is_host;
+use super::scan::{is_host, is_no_uri};
 
 /// The scheme of a URI.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -182,15 +182,16 @@ impl fmt::Display for Uri<'_> {
 }
 
 fn parse(text: &str) -> Result<Uri<'_>, &'static str> {
-    let (scheme, rest) = text.split_once(':').ok_or("no scheme")?;
-    let legal = scheme.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.'));
-    if !scheme.starts_with(|c: char| c.is_ascii_alphabetic()) || !legal {
+    let (scheme, rest) = split(text, b':').ok_or("no scheme")?;
+    let legal = |c: &u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'-' | b'.');
+    if !scheme.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) || !scheme.as_bytes().iter().all(legal)
+    {
         return Err("bad scheme");
     }
     if rest.is_empty() {
         return Err("nothing behind the scheme");
     }
-    if text.bytes().any(|c| c <= b' ' || c == 0x7f || matches!(c, b'<' | b'>' | b'"')) {
+    if text.bytes().any(is_no_uri) {
         return Err("white space or delimiter inside");
     }
     let uri = Uri { text, scheme: Scheme::from_text(scheme), ..Uri::STAR };
@@ -201,23 +202,32 @@ fn parse(text: &str) -> Result<Uri<'_>, &'static str> {
     }
 }
 
+/// What stands before and behind the first `mark`.
+fn split(text: &str, mark: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(mark, text.as_bytes())?;
+    Some((text.get(..at)?, text.get(at.saturating_add(1)..)?))
+}
+
 fn parse_sip<'a>(uri: Uri<'a>, rest: &'a str) -> Result<Uri<'a>, &'static str> {
-    let (userinfo, rest) = match rest.split_once('@') {
+    let (userinfo, rest) = match split(rest, b'@') {
         None => (None, rest),
         // An @ in parameters or headers is escaped, so that two of them leave no telling which host is meant.
-        Some((_, rest)) if rest.contains('@') => return Err("more than one @"),
-        Some(("", _)) => return Err("empty user"),
+        Some((_, rest)) if memchr::memchr(b'@', rest.as_bytes()).is_some() => return Err("more than one @"),
         Some((userinfo, rest)) => (Some(userinfo), rest),
     };
-    let (user, password) = match userinfo.map(|u| u.split_once(':').ok_or(u)) {
+    let (user, password) = match userinfo.map(|u| split(u, b':').ok_or(u)) {
         None => (None, None),
+        Some(Err("")) | Some(Ok(("", _))) => return Err("empty user"),
         Some(Err(user)) => (Some(user), None),
-        Some(Ok(("", _))) => return Err("empty user"),
         Some(Ok((user, password))) => (Some(user), Some(password)),
     };
-    let (rest, headers) = rest.split_once('?').unwrap_or((rest, ""));
-    let (hostport, params) = rest.split_at(rest.find(';').unwrap_or(rest.len()));
+    let host_end = rest.bytes().position(|c| matches!(c, b';' | b'?')).unwrap_or(rest.len());
+    let (hostport, rest) = rest.split_at(host_end);
     let (host, port) = host_port(hostport)?;
+    let (params, headers) = match rest {
+        "" => ("", ""),
+        rest => split(rest, b'?').unwrap_or((rest, "")),
+    };
     Ok(Uri { user, password, host, port, params, headers, ..uri })
 }
 
@@ -229,7 +239,7 @@ pub(super) fn host_port(text: &str) -> Result<(&str, Option<u16>), &'static str>
         inner.parse::<Ipv6Addr>().map_err(|_| "bad IPv6 address")?;
         end
     } else {
-        text.find(':').unwrap_or(text.len())
+        text.bytes().position(|c| c == b':').unwrap_or(text.len())
     };
     let (host, port) = text.split_at(end);
     if host.is_empty() {
