@@ -8,6 +8,7 @@ mod config;
 mod flows;
 mod forking;
 mod neighbours;
+mod refusals;
 mod registering;
 mod repeats;
 mod softphones;
