@@ -1,10 +1,29 @@
 //! The shard: owns the machines, decides whose message this is, turns inputs into effects. Sans-IO itself:
 //! it names no socket, and the daemon, the simulator and the test kit differ only in the driver around it.
 
+mod client;
+mod commits;
+mod connections;
 pub mod contract;
+mod inbound;
 pub mod node;
+mod originate;
+pub mod ownership;
+mod parking;
+mod procedure;
+mod questions;
+mod relay;
+mod replies;
+mod respond;
+mod server;
 pub mod settings;
+pub mod shard;
+mod stray_ack;
+mod tickets;
+mod transactions;
 
 pub use contract::{Effect, Effects, Input, Mail, PostTo, SendReport};
 pub use node::Node;
+pub use ownership::owner;
 pub use settings::Settings;
+pub use shard::{Shard, Stats};

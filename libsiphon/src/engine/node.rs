@@ -1,19 +1,82 @@
-//! What the shards of one node share: secrets, own addresses, settings. Read-mostly; what changes is behind a
-//! lock of its own (location table, nonce windows) in the type that owns it.
+//! What the shards of one node share: keys, own addresses, settings. Read-mostly; what changes is behind a lock
+//! of its own (location table, nonce windows) in the type that owns it.
 
+use crate::base::time::Duration;
 use crate::base::token::Secret;
 use crate::engine::settings::Settings;
-pub use crate::proto::proxy::own::Listener;
+use crate::proto::auth::Authenticator;
+use crate::proto::proxy::branch::BranchSecret;
+use crate::proto::proxy::own::OwnAddresses;
+use crate::proto::proxy::route_token::RouteSecret;
+use crate::proto::registrar::Registrar;
+use crate::proto::transaction::TimerSettings;
 
 /// What the shards share.
 #[derive(Debug)]
 pub struct Node {
-    /// The node's secret; tokens on the wire use secrets derived from it.
-    pub secret: Secret,
     /// How many shards there are.
     pub shards: u8,
-    /// Listening addresses.
-    pub listeners: Vec<Listener>,
+    /// Listening addresses and domains.
+    pub own: OwnAddresses,
+    /// Keys of our Via branches.
+    pub branches: BranchSecret,
+    /// Keys of the tokens in our Record-Route and Path URIs.
+    pub route_tokens: RouteSecret,
+    /// Keys of transaction matching.
+    pub matching: Secret,
+    /// Keys of the table of merged requests.
+    pub merging: Secret,
+    /// The registrar with its location table.
+    pub registrar: Registrar,
+    /// Digest authentication.
+    pub auth: Authenticator,
+    settings: Settings,
+    calls: Secret,
+}
+
+impl Node {
+    /// A node of `shards` shards. Everything that must be unpredictable from outside follows from `secret`;
+    /// `epoch` differs from one start to the next, because connection ids begin anew.
+    pub fn new(
+        shards: u8,
+        secret: Secret,
+        epoch: u32,
+        own: OwnAddresses,
+        registrar: Registrar,
+        auth: Authenticator,
+        settings: Settings,
+    ) -> Self {
+        Node {
+            shards: shards.max(1),
+            own,
+            branches: BranchSecret::new(&secret),
+            route_tokens: RouteSecret::new(&secret, epoch),
+            matching: secret.derive("server transaction"),
+            merging: secret.derive("merged request"),
+            registrar,
+            auth,
+            settings,
+            calls: secret.derive("call"),
+        }
+    }
+
     /// Settings of the engine.
-    pub settings: Settings,
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// T1, T2 and T4.
+    pub fn timers(&self) -> TimerSettings {
+        self.settings.timers
+    }
+
+    /// How long to wait for a final response to a CANCELled INVITE (RFC 3261 9.1).
+    pub fn after_cancel(&self) -> Duration {
+        self.settings.timers.timeout()
+    }
+
+    /// A keyed hash of a Call-ID: an attacker chooses Call-IDs, and must not choose shards or buckets with them.
+    pub fn call_hash(&self, call_id: &str) -> u64 {
+        self.calls.mac(&[call_id.as_bytes()])
+    }
 }

@@ -7,13 +7,11 @@ use crate::wire::sip::Limits;
 /// Settings of the SIP engine.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// T1, T2, T4 (RFC 3261 17.1.1.1).
+    /// T1, T2, T4 (RFC 3261 17.1.1.1), and after how long a 100 Trying leaves when nothing else has (17.2.1).
     pub timers: TimerSettings,
     /// Timer C: how long a relayed INVITE may go without a final response after its last provisional one.
     /// RFC 3261 16.6 step 11 wants more than three minutes.
     pub timer_c: Duration,
-    /// A 100 Trying leaves after this long when nothing else has (RFC 3261 17.2.1).
-    pub trying_delay: Duration,
     /// How long policy may take over one question. The answer at the deadline is 500 for a request; a reply
     /// or failure in question goes up as it is.
     pub policy_deadline: Duration,
@@ -39,7 +37,6 @@ impl Default for Settings {
         Settings {
             timers: TimerSettings::default(),
             timer_c: Duration::from_secs(181),
-            trying_delay: Duration::from_millis(200),
             policy_deadline: Duration::from_secs(60),
             limits: Limits::default(),
             max_transactions: 500_000,

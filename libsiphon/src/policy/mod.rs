@@ -54,6 +54,8 @@ pub struct OriginatedRequest {
     pub body: Option<(Text, Vec<u8>)>,
     /// Send here instead of following the Route set or the Request-URI (a SIP URI).
     pub next_hop: Option<Text>,
+    /// Send along this flow and nowhere else.
+    pub flow: Option<crate::base::flow::Flow>,
     /// How long to wait for a final response.
     pub timeout: Duration,
 }

@@ -1,0 +1,96 @@
+//! What hangs on a connection: client transactions sent on it, bindings made on it. A closing connection reaches
+//! them (RFC 3261 16.9, RFC 5626 4.2.2).
+
+use crate::base::flow::ConnectionId;
+use crate::base::slab::Key;
+use crate::engine::client::ClientOwner;
+use crate::engine::contract::Effects;
+use crate::engine::shard::Shard;
+use crate::event::{Classes, Kind};
+use crate::proto::proxy::context::Input as ContextInput;
+use crate::proto::transaction::client::Input as ClientInput;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+/// Client transactions by the connection they were told to use.
+#[derive(Debug, Default)]
+pub(crate) struct ByConnection {
+    clients: HashMap<ConnectionId, SmallVec<[Key; 4]>, foldhash::fast::FixedState>,
+}
+
+impl ByConnection {
+    pub(crate) fn add(&mut self, connection: ConnectionId, client: Key) {
+        self.clients.entry(connection).or_default().push(client);
+    }
+
+    pub(crate) fn remove(&mut self, connection: ConnectionId, client: Key) {
+        if let Some(keys) = self.clients.get_mut(&connection) {
+            keys.retain(|k| *k != client);
+            if keys.is_empty() {
+                self.clients.remove(&connection);
+            }
+        }
+    }
+
+    fn take(&mut self, connection: ConnectionId) -> SmallVec<[Key; 4]> {
+        self.clients.remove(&connection).unwrap_or_default()
+    }
+}
+
+impl Shard {
+    pub(crate) fn on_connection_closed(&mut self, connection: ConnectionId, out: &mut Effects) {
+        for key in self.by_connection.take(connection) {
+            self.client_lost_connection(key, out);
+        }
+        // Every shard hears of the connection; the location table is told once.
+        if connection.shard == self.index {
+            let changes = self.node.registrar.flow_gone(connection, self.now);
+            self.tell_bindings(changes, out);
+        }
+    }
+
+    /// Nothing was answered yet: the machine fails it. A call that rings is past the machine's help, because a
+    /// response could come by another connection; but a peer behind NAT has no other, so the branch fails.
+    fn client_lost_connection(&mut self, key: Key, out: &mut Effects) {
+        let Some(client) = self.clients.get(key) else { return };
+        if !client.proceeding {
+            return self.client_input(key, ClientInput::TransportError, None, out);
+        }
+        if client.egress.may_connect {
+            return;
+        }
+        if let ClientOwner::Branch { server, branch } = client.owner {
+            self.forget_client(key, out);
+            self.branch_done(server, branch);
+            self.feed_context(server, ContextInput::BranchFailed { branch }, out);
+        }
+    }
+
+    /// Bindings whose time has come, on the stripes of the location table that this shard looks after.
+    pub(crate) fn expire_bindings(&mut self, out: &mut Effects) {
+        let now = self.now;
+        let mut stripe = usize::from(self.index);
+        while stripe < self.node.registrar.stripes() {
+            if self.node.registrar.next_deadline(stripe).is_some_and(|at| at <= now) {
+                let changes = self.node.registrar.expire_due(stripe, now);
+                self.tell_bindings(changes, out);
+            }
+            stripe += usize::from(self.node.shards);
+        }
+    }
+
+    pub(crate) fn next_binding_deadline(&self) -> Option<crate::base::time::Instant> {
+        let stripes = (usize::from(self.index)..self.node.registrar.stripes()).step_by(self.node.shards.into());
+        stripes.filter_map(|stripe| self.node.registrar.next_deadline(stripe)).min()
+    }
+
+    pub(crate) fn tell_bindings(&mut self, changes: Vec<crate::proto::registrar::Change>, out: &mut Effects) {
+        for change in changes {
+            self.tell(out, Classes::REGISTRATIONS, || Kind::Binding {
+                aor: change.aor,
+                contact: change.contact,
+                change: change.change,
+            });
+        }
+    }
+}

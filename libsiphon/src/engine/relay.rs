@@ -1,0 +1,378 @@
+//! Relaying: from a verdict to branches, and from branches to the response context (RFC 3261 16.5, 16.6).
+
+use crate::base::flow::{Egress, Transport};
+use crate::base::slab::Key;
+use crate::base::text::{Octets, Text};
+use crate::engine::client::{ClientOwner, GiveUp};
+use crate::engine::contract::{Effect, Effects};
+use crate::engine::server::{Branch, BranchPhase};
+use crate::engine::shard::Shard;
+use crate::engine::tickets::Purpose;
+use crate::event::{Classes, Kind};
+use crate::policy::{Decision, RelayOptions, ReplySpec, Strategy, Target, Ticket};
+use crate::proto::locate::{Locator, Query, Records, Step};
+use crate::proto::proxy::context::{Input as ContextInput, ResponseContext};
+use crate::proto::proxy::forward::Forward;
+use crate::proto::proxy::nexthop::{self, NextHop};
+use crate::proto::proxy::validate::{self, Hops};
+use crate::wire::sip::Method;
+use std::net::SocketAddr;
+
+impl Shard {
+    /// Does what a policy decided about a request.
+    pub(crate) fn decide(&mut self, server: Key, decision: Decision, out: &mut Effects) {
+        self.tell_decided(server, &decision, out);
+        match decision {
+            Decision::Reply(spec) => self.answer_as_uas(server, &spec, out),
+            Decision::Relay(options) => {
+                let Some(work) = self.work(server) else { return };
+                work.as_it_stands = true;
+                let uri = Text::from(work.edited.request_uri());
+                self.fork(server, vec![Target::uri(uri)], Strategy::Parallel, options, out);
+            }
+            Decision::Fork { targets, strategy, options } => {
+                if let Some(work) = self.work(server) {
+                    work.as_it_stands = false;
+                }
+                self.fork(server, targets, strategy, options, out);
+            }
+            Decision::Drop => self.drop_silently(server, out),
+            Decision::RoleProcedure => self.role_procedure(server, out),
+            Decision::Failed(error) => {
+                self.tell_failed(server, &error, out);
+                self.reply_code(server, 500, &[], out);
+            }
+        }
+    }
+
+    fn tell_decided(&self, server: Key, decision: &Decision, out: &mut Effects) {
+        if !out.subscribed.contains(Classes::POLICY) {
+            return;
+        }
+        let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
+        let text = match decision {
+            Decision::Reply(spec) => format!("reply {}", spec.code),
+            Decision::Relay(_) => "relay".to_owned(),
+            Decision::Fork { targets, .. } => format!("fork {}", targets.len()),
+            Decision::Drop => "drop".to_owned(),
+            Decision::RoleProcedure => "role procedure".to_owned(),
+            Decision::Failed(_) => "failed".to_owned(),
+        };
+        let (call_id, method) = (Text::from(work.request.call_id()), work.request.method());
+        self.tell(out, Classes::POLICY, || Kind::Decided {
+            call_id,
+            method,
+            decision: Text::from(text),
+            script_line: None,
+        });
+    }
+
+    /// Deliberate silence: no response, and a copy of the request is asked about anew.
+    fn drop_silently(&mut self, server: Key, out: &mut Effects) {
+        self.forget_server(server, out);
+    }
+
+    /// Starts, or after a failure continues, the response context.
+    fn fork(
+        &mut self,
+        server: Key,
+        targets: Vec<Target>,
+        strategy: Strategy,
+        options: RelayOptions,
+        out: &mut Effects,
+    ) {
+        if targets.is_empty() {
+            return self.reply_code(server, 480, &[], out);
+        }
+        let breadth = self.node.settings().max_breadth;
+        let Some(work) = self.work(server) else { return };
+        let hops = match validate::may_forward(&work.edited, breadth) {
+            Ok(hops) => hops,
+            Err(rejection) => return self.reject(server, &rejection, out),
+        };
+        let most = usize::from(hops.max_breadth);
+        work.hops = share(hops, strategy, targets.len());
+        work.record_route |= options.record_route;
+        work.branch_timeout = options.branch_timeout.or(work.branch_timeout);
+        let socket = options.send_socket.as_deref().and_then(|text| text.parse().ok());
+        work.send_socket = socket.or(work.send_socket);
+        let targets: Vec<Target> = targets.into_iter().take(most).collect();
+        let input = match work.context {
+            Some(_) => ContextInput::AddTargets { targets, strategy },
+            None => {
+                work.context = Some(ResponseContext::new(work.request.method()));
+                ContextInput::Start { targets, strategy }
+            }
+        };
+        self.feed_context(server, input, out);
+    }
+
+    /// The context wants a branch to `target`.
+    pub(crate) fn open_branch(&mut self, server: Key, number: u16, target: Target, out: &mut Effects) {
+        let Some(work) = self.work(server) else { return };
+        let target = (!work.as_it_stands).then_some(target);
+        let hop = nexthop::next_hop(&work.edited, work.consumed_routes, target.as_ref(), work.token_egress);
+        let strict = hop.as_ref().is_ok_and(|hop| hop.strict);
+        work.branches.push(Branch {
+            number,
+            target,
+            strict,
+            phase: BranchPhase::Done,
+            locator: None,
+            cancelled: false,
+        });
+        match hop.map(|hop| hop.next) {
+            Ok(NextHop::Egress(egress)) => self.launch_branch(server, number, egress, out),
+            Ok(NextHop::Resolve(query)) => {
+                let size = self.work(server).map_or(0, |w| w.edited.bytes().len());
+                let locator = self.locator(query, size);
+                if let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) {
+                    branch.locator = Some(locator);
+                }
+                self.run_locator(server, number, out);
+            }
+            Err(no_route) => {
+                let input = ContextInput::BranchRefused { branch: number, code: no_route.status() };
+                self.feed_context(server, input, out);
+            }
+        }
+    }
+
+    /// A locator for a request of about `size` octets before our own header fields (RFC 3261 18.1.1).
+    pub(crate) fn locator(&self, query: Query, size: usize) -> Box<Locator> {
+        /// Via, Record-Route and the longer Request-URI that forwarding adds, at a guess on the safe side.
+        const GROWTH: usize = 200;
+        let oversize = size.saturating_add(GROWTH) > self.node.settings().max_datagram;
+        Box::new(Locator::new(query, self.node.own.reach(), oversize))
+    }
+
+    /// Tries the next address a branch's locator gives, or asks DNS what it wants to know (RFC 3263 4.3).
+    fn run_locator(&mut self, server: Key, number: u16, out: &mut Effects) {
+        let step = self.work(server).and_then(|w| w.branch_mut(number)).and_then(|b| b.locator.as_mut()).map(|l| l.step());
+        match step {
+            Some(Step::Ask(lookup)) => {
+                let ticket = self.open_ticket(Purpose::Locate { server, branch: number }, None);
+                if let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) {
+                    branch.phase = BranchPhase::Locating(ticket);
+                }
+                out.push(Effect::LookUp { ticket, lookup });
+            }
+            Some(Step::Try { transport, remote }) => {
+                self.launch_branch(server, number, towards(transport, remote), out);
+            }
+            Some(Step::Exhausted) | None => self.branch_unreachable(server, number, out),
+        }
+    }
+
+    pub(crate) fn on_looked_up(&mut self, ticket: Ticket, records: Records, out: &mut Effects) {
+        let is_lookup = self.tickets.get(ticket).is_some_and(|p| {
+            matches!(
+                p.purpose,
+                Purpose::Locate { .. } | Purpose::LocateAck { .. } | Purpose::LocateOriginated { .. }
+            )
+        });
+        if !is_lookup {
+            self.stats.stale_answers += 1;
+            return;
+        }
+        let dice = self.rng.next_u64();
+        match self.close_ticket(ticket).map(|p| p.purpose) {
+            Some(Purpose::Locate { server, branch }) => {
+                if let Some(entry) = self.work(server).and_then(|w| w.branch_mut(branch)) {
+                    entry.phase = BranchPhase::Done;
+                    if let Some(locator) = entry.locator.as_mut() {
+                        locator.answer(records, dice);
+                    }
+                }
+                self.run_locator(server, branch, out);
+            }
+            Some(Purpose::LocateAck { ack, mut locator }) => {
+                locator.answer(records, dice);
+                self.locate_ack(ack, locator, out);
+            }
+            Some(Purpose::LocateOriginated { request, mut locator }) => {
+                locator.answer(records, dice);
+                self.locate_originated(request, locator, out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Tries the next address of a branch whose last one failed; false when there is none to try.
+    pub(crate) fn try_next_address(&mut self, server: Key, number: u16, out: &mut Effects) -> bool {
+        let Some(work) = self.work(server) else { return false };
+        if work.cancelled {
+            return false;
+        }
+        let Some(locator) = work.branch_mut(number).filter(|b| !b.cancelled).and_then(|b| b.locator.as_mut()) else {
+            return false;
+        };
+        if locator.is_exhausted() {
+            return false;
+        }
+        self.branch_done(server, number);
+        self.run_locator(server, number, out);
+        true
+    }
+
+    /// Renders the request for one address and starts its client transaction (RFC 3261 16.6 steps 3 to 11).
+    fn launch_branch(&mut self, server: Key, number: u16, egress: Egress, out: &mut Effects) {
+        let node = self.node.clone();
+        let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
+        let (method, call_id) = (work.request.method(), Text::from(work.request.call_id()));
+        let local = work.send_socket.or(egress.local);
+        let Some(listener) = node.own.listener_for(egress.transport, &egress.remote, local) else {
+            return self.branch_unreachable(server, number, out);
+        };
+        let egress = Egress { local: egress.local.or(Some(listener.bound)), ..egress };
+        let key = self.reserve_client(method, egress, ClientOwner::Branch { server, branch: number }, call_id);
+        let Some(work) = self.servers.get_mut(server).and_then(|s| s.work.as_deref_mut()) else { return };
+        let hops = work.hops;
+        let Some(branch) = work.branches.iter_mut().find(|b| b.number == number) else { return };
+        branch.phase = BranchPhase::Sent(key);
+        let id = node.branches.encode(self.index, key, work.loop_hash);
+        let forward = Forward {
+            request: &work.edited,
+            received_on: Some(&work.flow),
+            consumed_routes: work.consumed_routes,
+            target: branch.target.as_ref(),
+            strict: branch.strict,
+            egress: &egress,
+            listener,
+            branch: &id,
+            record_route: work.record_route,
+            hops,
+        };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        let written = forward.write(&node.own, &node.route_tokens, &mut scratch);
+        let bytes = Octets::from(scratch.as_slice());
+        self.scratch = scratch;
+        if written.is_err() {
+            self.forget_client(key, out);
+            return self.branch_unreachable(server, number, out);
+        }
+        if method == Method::Invite {
+            self.arm_give_up(server, key);
+        }
+        self.launch_client(key, bytes, out);
+    }
+
+    /// Timer C, or the ring time-out where that is shorter.
+    fn arm_give_up(&mut self, server: Key, key: Key) {
+        let timer_c = (self.now + self.node.settings().timer_c, GiveUp::TimerC);
+        let ring = self.work(server).and_then(|w| w.branch_timeout);
+        let ring = ring.map(|t| (self.now + t, GiveUp::RingTimeout));
+        let (at, why) = ring.filter(|r| r.0 < timer_c.0).unwrap_or(timer_c);
+        self.set_give_up(key, at, why);
+    }
+
+    /// Nowhere to send to, or nothing that can be sent: 503 for the context (RFC 3261 16.9).
+    pub(crate) fn branch_unreachable(&mut self, server: Key, number: u16, out: &mut Effects) {
+        if let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) {
+            branch.phase = BranchPhase::Done;
+        }
+        self.feed_context(server, ContextInput::BranchFailed { branch: number }, out);
+    }
+
+    /// The context wants a branch cancelled.
+    pub(crate) fn cancel_branch(&mut self, server: Key, number: u16, out: &mut Effects) {
+        let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) else { return };
+        branch.cancelled = true;
+        match branch.phase {
+            BranchPhase::Sent(key) => self.cancel_client(key, out),
+            BranchPhase::Locating(ticket) => {
+                self.close_ticket(ticket);
+                self.branch_unreachable(server, number, out);
+            }
+            BranchPhase::Done => {}
+        }
+    }
+
+    /// Timer C, the ring time-out, or a CANCEL that brought nothing (RFC 3261 16.8, 9.1).
+    pub(crate) fn give_up_branch(&mut self, key: Key, why: GiveUp, out: &mut Effects) {
+        let Some(client) = self.clients.get(key) else { return };
+        let ClientOwner::Branch { server, branch } = client.owner else { return };
+        let input = match why {
+            GiveUp::TimerC => ContextInput::TimerC { branch },
+            GiveUp::RingTimeout => ContextInput::BranchRingTimeout { branch },
+            GiveUp::AfterCancel => {
+                self.branch_done(server, branch);
+                self.forget_client(key, out);
+                return self.feed_context(server, ContextInput::BranchTimeout { branch }, out);
+            }
+        };
+        // Without a provisional response there is nobody to CANCEL yet; the branch ends by its transaction's own
+        // time-out, or by the CANCEL that leaves with the first provisional.
+        self.feed_context(server, input, out);
+    }
+
+    pub(crate) fn branch_done(&mut self, server: Key, number: u16) {
+        if let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) {
+            branch.phase = BranchPhase::Done;
+        }
+    }
+
+    pub(crate) fn client_timed_out(&mut self, key: Key, out: &mut Effects) {
+        self.client_without_response(key, "timeout", |branch| ContextInput::BranchTimeout { branch }, out);
+    }
+
+    pub(crate) fn client_lost_transport(&mut self, key: Key, out: &mut Effects) {
+        self.client_without_response(key, "transport error", |branch| ContextInput::BranchFailed { branch }, out);
+    }
+
+    fn client_without_response(
+        &mut self,
+        key: Key,
+        why: &'static str,
+        input: impl FnOnce(u16) -> ContextInput,
+        out: &mut Effects,
+    ) {
+        self.tell_client_completed(key, 0, out);
+        match self.clients.get(key).map(|c| c.owner) {
+            Some(ClientOwner::Branch { server, branch }) => {
+                if self.try_next_address(server, branch, out) {
+                    return;
+                }
+                self.branch_done(server, branch);
+                self.feed_context(server, input(branch), out);
+            }
+            Some(ClientOwner::Originated { wait }) => self.answer_wait(wait, Err(why), out),
+            Some(ClientOwner::Nobody) | None => {}
+        }
+    }
+
+    fn answer_as_uas(&mut self, server: Key, spec: &ReplySpec, out: &mut Effects) {
+        if spec.code >= 200 && self.is_merged(server) {
+            return self.reply_code(server, 482, &[], out);
+        }
+        // A request already relayed whose branches still run is answered over their heads.
+        let relayed = self.work(server).is_some_and(|w| w.context.is_some());
+        if relayed && spec.code >= 200 {
+            self.cancel_all_branches(server, out);
+        }
+        self.reply(server, spec, out);
+    }
+
+    pub(crate) fn cancel_all_branches(&mut self, server: Key, out: &mut Effects) {
+        let numbers: Vec<u16> =
+            self.work(server).map(|w| w.branches.iter().map(|b| b.number).collect()).unwrap_or_default();
+        for number in numbers {
+            self.cancel_branch(server, number, out);
+        }
+    }
+}
+
+/// To an address found by RFC 3263, by whatever connection leads there.
+pub(crate) fn towards(transport: Transport, remote: SocketAddr) -> Egress {
+    Egress { transport, local: None, remote, connection: None, may_connect: true }
+}
+
+/// Parallel branches share the Max-Breadth of the request (RFC 5393 5.3.3.2); of sequential ones each has it whole.
+fn share(hops: Hops, strategy: Strategy, branches: usize) -> Hops {
+    let at_once = match strategy {
+        Strategy::Sequential => 1,
+        Strategy::Parallel | Strategy::ByPreference => u16::try_from(branches.max(1)).unwrap_or(u16::MAX),
+    };
+    Hops { max_breadth: (hops.max_breadth / at_once).max(1), ..hops }
+}

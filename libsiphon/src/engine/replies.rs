@@ -1,0 +1,241 @@
+//! Responses on their way up: policy, the response context, the server transaction (RFC 3261 16.7).
+
+use crate::base::slab::Key;
+use crate::base::text::{Octets, Text};
+use crate::engine::client::{ClientOwner, GiveUp};
+use crate::engine::contract::Effects;
+use crate::engine::server::Held;
+use crate::engine::shard::Shard;
+use crate::event::{Classes, Kind, Side};
+use crate::policy::{Decision, Verdict};
+use crate::proto::proxy::context::{Best, Input as ContextInput, Output as ContextOutput};
+use crate::proto::proxy::forward_response::forward_response;
+use crate::wire::sip::{Message, Method, ResponseBuilder};
+
+impl Shard {
+    /// A response that the client transaction gave to its user.
+    pub(crate) fn response_for_tu(&mut self, key: Key, message: &Message, out: &mut Effects) {
+        let status = message.status();
+        if status >= 200 {
+            self.tell_client_completed(key, status, out);
+        }
+        let Some(client) = self.clients.get_mut(key) else { return };
+        match client.owner {
+            ClientOwner::Branch { server, branch } => {
+                if status > 100 && status < 200 && matches!(client.give_up, Some((_, GiveUp::TimerC))) {
+                    // RFC 3261 16.7 step 2: a provisional response other than 100 restarts Timer C.
+                    let at = self.now + self.node.settings().timer_c;
+                    self.set_give_up(key, at, GiveUp::TimerC);
+                } else if status >= 200 {
+                    client.give_up = None;
+                }
+                self.branch_response(key, server, branch, message, out);
+            }
+            ClientOwner::Originated { wait } if status >= 200 => self.answer_wait(wait, Ok(message.clone()), out),
+            ClientOwner::Originated { .. } | ClientOwner::Nobody => {}
+        }
+    }
+
+    fn branch_response(&mut self, key: Key, server: Key, branch: u16, message: &Message, out: &mut Effects) {
+        let status = message.status();
+        if status == 100 {
+            return;
+        }
+        let Some(work) = self.work(server) else {
+            // The transaction above has its answer. A 2xx to INVITE, first or again, is forwarded all the same
+            // (RFC 3261 16.7 step 5, RFC 6026 7.1).
+            return self.forward_late_success(key, server, message, out);
+        };
+        // RFC 3263 4.3: a server that is out of order is no reason to fail while another is known.
+        if status == 503 && self.try_next_address(server, branch, out) {
+            return;
+        }
+        let Some(work) = self.work(server) else { return };
+        if work.asking_reply.is_some() {
+            let flow = work.flow;
+            work.held.push_back(Held { client: key, branch, message: message.clone(), flow });
+            return;
+        }
+        if work.interest.replies {
+            work.asked_about = Some((key, branch, message.clone()));
+            return self.ask_about_reply(server, message.clone(), out);
+        }
+        self.accept_response(key, server, branch, message.clone(), out);
+    }
+
+    /// The response goes into the context.
+    fn accept_response(&mut self, _key: Key, server: Key, branch: u16, message: Message, out: &mut Effects) {
+        if message.status() < 200 {
+            return self.feed_context(server, ContextInput::Provisional { branch, message }, out);
+        }
+        self.branch_done(server, branch);
+        self.feed_context(server, ContextInput::Final { branch, message }, out);
+    }
+
+    /// A 2xx whose server transaction has been answered already.
+    fn forward_late_success(&mut self, key: Key, server: Key, message: &Message, out: &mut Effects) {
+        if message.status() / 100 != 2 || message.cseq_method() != Method::Invite {
+            return;
+        }
+        let Some(egress) = self.servers.get(server).map(|s| s.back) else { return };
+        let kept = self.clients.get(key).and_then(|c| c.forwarded.clone());
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => match upstream_copy(message, &[]) {
+                Some(bytes) => bytes,
+                None => return,
+            },
+        };
+        self.send(egress, bytes, message.status(), Method::Invite, None, out);
+    }
+
+    /// A verdict about a response: it is forwarded unless the verdict drops or rejects it.
+    pub(crate) fn commit_reply_verdict(&mut self, server: Key, mut verdict: Verdict, out: &mut Effects) {
+        let Some(work) = self.work(server) else { return };
+        work.asking_reply = None;
+        let Some((key, branch, received)) = work.asked_about.take() else { return };
+        if let Some(keep) = verdict.keep.take() {
+            work.keep = Some(keep);
+            work.interest = verdict.interest;
+        }
+        let status = received.status();
+        let edited = verdict.message.take();
+        match verdict.decision {
+            Some(Decision::Drop) if status < 200 => {}
+            Some(Decision::Reply(spec)) => {
+                self.cancel_all_branches(server, out);
+                self.branch_done_if_final(server, branch, status);
+                self.reply(server, &spec, out);
+            }
+            Some(Decision::Failed(error)) => {
+                self.tell_failed(server, &error, out);
+                self.accept_response(key, server, branch, received, out);
+            }
+            _ => {
+                if let Some(edited) = &edited
+                    && status / 100 == 2
+                    && let Some(client) = self.clients.get_mut(key)
+                {
+                    client.forwarded = upstream_copy(edited, &[]);
+                }
+                self.accept_response(key, server, branch, edited.unwrap_or(received), out);
+            }
+        }
+        self.release_held(server, out);
+    }
+
+    fn branch_done_if_final(&mut self, server: Key, branch: u16, status: u16) {
+        if status >= 200 {
+            self.branch_done(server, branch);
+        }
+    }
+
+    /// What waited behind the response goes on, in order, until policy is asked again.
+    fn release_held(&mut self, server: Key, out: &mut Effects) {
+        loop {
+            let Some(work) = self.work(server) else { return };
+            if work.asking_reply.is_some() {
+                return;
+            }
+            let Some(held) = work.held.pop_front() else { return };
+            self.branch_response(held.client, server, held.branch, &held.message, out);
+        }
+    }
+
+    /// Feeds the response context and does what it asks.
+    pub(crate) fn feed_context(&mut self, server: Key, input: ContextInput, out: &mut Effects) {
+        let Some(context) = self.work(server).and_then(|w| w.context.as_mut()) else { return };
+        let mut outputs = smallvec::SmallVec::new();
+        context.handle(input, &mut outputs);
+        for output in outputs {
+            match output {
+                ContextOutput::Open { branch, target } => self.open_branch(server, branch, target, out),
+                ContextOutput::CancelBranch { branch } => self.cancel_branch(server, branch, out),
+                ContextOutput::ForwardProvisional { message } | ContextOutput::ForwardSuccess { message } => {
+                    self.forward_up(server, &message, out);
+                }
+                ContextOutput::Best(best) => self.best_is(server, best, out),
+                ContextOutput::Done => self.context_done(server),
+            }
+        }
+    }
+
+    fn context_done(&mut self, server: Key) {
+        if let Some(work) = self.work(server) {
+            work.branches.clear();
+            work.context_done = true;
+        }
+        self.release_work(server);
+    }
+
+    /// The best response is known: policy may have a better idea, unless the client has given up.
+    fn best_is(&mut self, server: Key, best: Best, out: &mut Effects) {
+        let Some(work) = self.work(server) else { return };
+        let ask = work.interest.failures && !work.cancelled;
+        let request = work.request.clone();
+        let tag = work.local_tag;
+        work.best = Some(best.clone());
+        if !ask {
+            return self.send_best(server, out);
+        }
+        // `on_failure` runs once for the whole transaction.
+        work.interest.failures = false;
+        match best {
+            Best::Received(reply) => self.ask_about_failure(server, reply, false, out),
+            Best::Local { code } => {
+                let made = ResponseBuilder::to(&request, code)
+                    .to_tag(&super::respond::tag_text(tag))
+                    .to_message(&self.node.settings().limits);
+                match made {
+                    Ok(reply) => self.ask_about_failure(server, reply, true, out),
+                    Err(_) => self.send_best(server, out),
+                }
+            }
+        }
+    }
+
+    /// Sends the best response up.
+    pub(crate) fn send_best(&mut self, server: Key, out: &mut Effects) {
+        match self.work(server).and_then(|w| w.best.take()) {
+            Some(Best::Received(message)) => self.forward_up(server, &message, out),
+            Some(Best::Local { code }) => self.reply_code(server, code, &[], out),
+            None => {}
+        }
+    }
+
+    /// Forwards a response upstream: our Via off, the rest as it came (RFC 3261 16.7 steps 3 to 9).
+    fn forward_up(&mut self, server: Key, message: &Message, out: &mut Effects) {
+        let status = message.status();
+        let Some(entry) = self.servers.get_mut(server) else { return };
+        let Some(work) = entry.work.as_ref() else { return };
+        let Some(bytes) = upstream_copy(message, &work.reply_headers) else { return };
+        if entry.machine.is_answered() {
+            // A second 2xx of a forked INVITE passes the answered transaction by (RFC 6026 7.1).
+            if status / 100 == 2 && entry.method == Method::Invite {
+                let (egress, method) = (entry.back, entry.method);
+                self.send(egress, bytes, status, method, None, out);
+            }
+            return;
+        }
+        self.respond(server, status, bytes, out);
+    }
+
+    pub(crate) fn tell_client_completed(&mut self, key: Key, status: u16, out: &mut Effects) {
+        let Some(client) = self.clients.get(key) else { return };
+        let (method, took, call_id): (Method, _, Text) =
+            (client.method, self.now.since(client.started), client.call_id.clone());
+        self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionCompleted {
+            side: Side::Client,
+            method,
+            status,
+            took,
+            call_id,
+        });
+    }
+}
+
+fn upstream_copy(response: &Message, headers: &[crate::policy::Header]) -> Option<Octets> {
+    let mut bytes = Vec::with_capacity(response.bytes().len());
+    forward_response(response, headers, &mut bytes).ok()?;
+    Some(Octets::from(bytes))
+}

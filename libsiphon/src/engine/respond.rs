@@ -1,0 +1,162 @@
+//! Responses made here: by the server transaction, or without one (RFC 3261 8.2.6, 8.2.7).
+
+use crate::base::flow::Flow;
+use crate::base::slab::Key;
+use crate::base::text::{Octets, Text, push_hex};
+use crate::engine::contract::Effects;
+use crate::engine::inbound::response_egress;
+use crate::engine::shard::Shard;
+use crate::event::{Classes, Kind, Side};
+use crate::policy::verdict::{Header, ReplySpec};
+use crate::proto::proxy::forward::mark_received;
+use crate::proto::proxy::validate::Rejection;
+use crate::proto::transaction::Class;
+use crate::proto::transaction::server::Input as ServerInput;
+use crate::wire::sip::{HeaderId, Message, Method, ResponseBuilder};
+
+impl Shard {
+    /// Answers with `code`, its registered phrase, and `headers`.
+    pub(crate) fn reply_code(&mut self, server: Key, code: u16, headers: &[Header], out: &mut Effects) {
+        let spec = ReplySpec { code, headers: headers.to_vec(), ..ReplySpec::default() };
+        self.reply(server, &spec, out);
+    }
+
+    /// Answers as the validation of RFC 3261 16.3 wants.
+    pub(crate) fn reject(&mut self, server: Key, rejection: &Rejection, out: &mut Effects) {
+        let headers: Vec<Header> =
+            rejection.headers.iter().map(|(id, value)| (Text::from(id.name()), Text::from(value.as_str()))).collect();
+        self.reply_code(server, rejection.code, &headers, out);
+    }
+
+    /// Answers as `spec` says. A second final answer is dropped: the first stands.
+    pub(crate) fn reply(&mut self, server: Key, spec: &ReplySpec, out: &mut Effects) {
+        if self.servers.get(server).is_none_or(|s| s.machine.is_answered()) {
+            return;
+        }
+        let node = self.node.clone();
+        let settings = node.settings();
+        let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
+        let marked = mark_received(&work.request, &work.flow, &settings.limits).ok().flatten();
+        let request = marked.as_ref().unwrap_or(&work.request);
+        let mut response = ResponseBuilder::to(request, spec.code);
+        if let Some(reason) = &spec.reason {
+            response = response.reason(&**reason);
+        }
+        if spec.code > 100 {
+            response = response.to_tag(tag_text(work.local_tag));
+        }
+        for (name, value) in work.reply_headers.iter().chain(&spec.headers) {
+            response = response.header(&**name, value);
+        }
+        if let Some(server_header) = &settings.server_header {
+            response = response.header(HeaderId::Server, server_header);
+        }
+        if let Some((content_type, body)) = &spec.body {
+            response = response.body(content_type, body.as_slice());
+        }
+        let mut code = spec.code;
+        let mut bytes = Vec::with_capacity(512);
+        if response.write(&mut bytes).is_err() {
+            // Policy's text is checked when it is set. Should some get here all the same, the client is not left hanging.
+            bytes.clear();
+            code = 500;
+            let plain = ResponseBuilder::to(request, code).to_tag(tag_text(work.local_tag));
+            if plain.write(&mut bytes).is_err() {
+                return;
+            }
+        }
+        let bytes = Octets::from(bytes);
+        self.respond(server, code, bytes, out);
+    }
+
+    /// Gives `bytes` to the server transaction as its response with status `code`.
+    pub(crate) fn respond(&mut self, server: Key, code: u16, bytes: Octets, out: &mut Effects) {
+        let Some(entry) = self.servers.get_mut(server) else { return };
+        if entry.machine.is_answered() {
+            return;
+        }
+        entry.last = Some(bytes);
+        let class = Class::of(code);
+        if class != Class::Provisional {
+            let (method, took) = (entry.method, self.now.since(entry.started));
+            if out.subscribed.contains(Classes::TRANSACTIONS)
+                && let Some(work) = &entry.work
+            {
+                let call_id = Text::from(work.request.call_id());
+                self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionCompleted {
+                    side: Side::Server,
+                    method,
+                    status: code,
+                    took,
+                    call_id,
+                });
+            }
+        }
+        self.feed_server(server, ServerInput::Respond(class), out);
+        if class != Class::Provisional {
+            self.release_work(server);
+        }
+    }
+
+    /// The final response has left: nothing but the transaction itself is needed any more, unless branches still
+    /// run or a question is still open.
+    pub(crate) fn release_work(&mut self, server: Key) {
+        if let Some(entry) = self.servers.get_mut(server)
+            && entry.machine.is_answered()
+            && entry.work.as_ref().is_some_and(|w| (w.context.is_none() || w.context_done) && w.asking.is_none())
+        {
+            entry.work = None;
+        }
+    }
+
+    /// The machine's own 100 (RFC 3261 17.2.1): it has become the response to send again.
+    pub(crate) fn send_trying(&mut self, server: Key, out: &mut Effects) {
+        let node = self.node.clone();
+        let Some(work) = self.work(server) else { return };
+        let marked = mark_received(&work.request, &work.flow, &node.settings().limits).ok().flatten();
+        let mut bytes = Vec::with_capacity(256);
+        if ResponseBuilder::to(marked.as_ref().unwrap_or(&work.request), 100).write(&mut bytes).is_err() {
+            return;
+        }
+        let bytes = Octets::from(bytes);
+        let Some(entry) = self.servers.get_mut(server) else { return };
+        entry.last = Some(bytes.clone());
+        let (egress, method) = (entry.back, entry.method);
+        self.send(egress, bytes, 100, method, None, out);
+    }
+
+    /// A response without a transaction, for what never became one: malformed and shed requests.
+    pub(crate) fn reply_stateless(
+        &mut self,
+        flow: &Flow,
+        request: &Message,
+        code: u16,
+        reason: Option<&str>,
+        headers: &[Header],
+        out: &mut Effects,
+    ) {
+        if request.method() == Method::Ack {
+            return;
+        }
+        let marked = mark_received(request, flow, &self.node.settings().limits).ok().flatten();
+        let request = marked.as_ref().unwrap_or(request);
+        let mut response = ResponseBuilder::to(request, code).to_tag(tag_text(self.rng.next_u64()));
+        if let Some(reason) = reason {
+            response = response.reason(reason);
+        }
+        for (name, value) in headers {
+            response = response.header(&**name, value);
+        }
+        let mut bytes = Vec::with_capacity(512);
+        if response.write(&mut bytes).is_ok() {
+            let egress = response_egress(request, flow);
+            self.send(egress, Octets::from(bytes), code, request.method(), None, out);
+        }
+    }
+}
+
+pub(crate) fn tag_text(tag: u64) -> String {
+    let mut text = Vec::with_capacity(12);
+    push_hex(&mut text, tag, 12);
+    String::from_utf8(text).unwrap_or_default()
+}

@@ -1,0 +1,237 @@
+use super::testing::{ALICE, BOB, Table, request, response};
+use crate::base::text::Text;
+use crate::base::time::Duration;
+use crate::policy::{Decision, Interest, Keep, QuestionKind, RelayOptions, ReplySpec, Strategy, Target, Verdict};
+use std::sync::Arc;
+
+fn relay() -> Option<Verdict> {
+    let options = RelayOptions { record_route: true, ..RelayOptions::default() };
+    Some(Verdict::of(Decision::Fork {
+        targets: vec![Target::uri(format!("sip:bob@{BOB}"))],
+        strategy: Strategy::Parallel,
+        options,
+    }))
+}
+
+fn two() -> Vec<Target> {
+    vec![Target::uri("sip:bob@192.0.2.20"), Target::uri("sip:bob@192.0.2.21")]
+}
+
+/// A decision with a policy that wants to hear more of the transaction.
+fn keeping(decision: Option<Decision>, interest: Interest) -> Verdict {
+    Verdict { decision, interest, keep: Some(Keep(Arc::new(()))), ..Verdict::default() }
+}
+
+fn invite() -> String {
+    request("INVITE", "sip:bob@example.com", "1", "", "")
+}
+
+#[test]
+fn a_call_goes_through_and_leaves_nothing_behind() {
+    let mut table = Table::new(|_| relay());
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    assert!(forwarded.starts_with("INVITE sip:bob@192.0.2.20:5060 SIP/2.0\r\n"), "{forwarded}");
+    assert!(forwarded.contains("Max-Forwards: 69\r\n"), "{forwarded}");
+    assert!(forwarded.contains("Record-Route: <sip:192.0.2.1:5060;lr>\r\n"), "{forwarded}");
+    assert!(forwarded.contains("received=192.0.2.10"), "{forwarded}");
+    table.receive(BOB, &response(&forwarded, "180 Ringing"));
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 180 Ringing"), format!("{ALICE} SIP/2.0 200 OK")]);
+    table.receive(ALICE, &request("ACK", "sip:bob@192.0.2.20", "2", "b1", "Route: <sip:192.0.2.1:5060;lr>\n"));
+    let ack = table.last();
+    assert!(ack.starts_with("ACK sip:bob@192.0.2.20"), "{ack}");
+    table.advance(Duration::from_secs(40));
+    assert_eq!(table.lines(), Vec::<String>::new());
+    assert_eq!(table.shard.transactions(), (0, 0));
+    assert_eq!(table.shard.open_tickets(), 0);
+}
+
+#[test]
+fn a_repeated_request_is_asked_about_once() {
+    let mut table = Table::new(|_| Some(Verdict::of(Decision::Reply(ReplySpec::code(404)))));
+    table.receive(ALICE, &invite());
+    table.receive(ALICE, &invite());
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 404 Not Found"), format!("{ALICE} SIP/2.0 404 Not Found")]);
+    assert_eq!(table.shard.stats().questions, 1);
+}
+
+#[test]
+fn a_2xx_that_comes_again_is_forwarded_again() {
+    let mut table = Table::new(|_| relay());
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK"), format!("{ALICE} SIP/2.0 200 OK")]);
+}
+
+#[test]
+fn cancel_while_the_policy_thinks_is_answered_at_once() {
+    let mut table = Table::new(|_| None);
+    table.receive(ALICE, &invite());
+    assert_eq!(table.open.len(), 1);
+    table.receive(ALICE, &request("CANCEL", "sip:bob@example.com", "1", "", ""));
+    assert_eq!(
+        table.lines(),
+        [format!("{ALICE} SIP/2.0 200 OK"), format!("{ALICE} SIP/2.0 487 Request Terminated")]
+    );
+    assert_eq!(table.withdrawn.len(), 1);
+    // The answer comes too late and does nothing.
+    table.answer(0, relay().expect("a verdict"));
+    assert_eq!(table.lines(), Vec::<String>::new());
+    assert_eq!(table.shard.stats().stale_answers, 1);
+}
+
+#[test]
+fn cancel_waits_for_a_provisional_response_and_then_goes_down() {
+    let mut table = Table::new(|_| relay());
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    table.receive(ALICE, &request("CANCEL", "sip:bob@example.com", "1", "", ""));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK")]);
+    table.receive(BOB, &response(&forwarded, "180 Ringing"));
+    let lines = table.lines();
+    assert!(lines.iter().any(|l| l.starts_with(&format!("{BOB} CANCEL "))), "{lines:?}");
+    table.receive(BOB, &response(&forwarded, "487 Request Terminated"));
+    let lines = table.lines();
+    assert!(lines.iter().any(|l| l.starts_with(&format!("{BOB} ACK "))), "{lines:?}");
+    assert!(lines.iter().any(|l| l == &format!("{ALICE} SIP/2.0 487 Request Terminated")), "{lines:?}");
+}
+
+#[test]
+fn the_loser_of_a_fork_is_cancelled() {
+    let mut table = Table::new(|_| {
+        Some(Verdict::of(Decision::Fork {
+            targets: two(),
+            strategy: Strategy::Parallel,
+            options: RelayOptions::default(),
+        }))
+    });
+    table.receive(ALICE, &invite());
+    let second = table.last();
+    table.receive("192.0.2.21:5060", &response(&second, "180 Ringing"));
+    table.advance(Duration::from_millis(600));
+    let first = {
+        let mut texts = Vec::new();
+        std::mem::swap(&mut texts, table.sent_mut());
+        texts.into_iter().find(|(to, t)| to.to_string() == BOB && t.starts_with("INVITE")).expect("sent again").1
+    };
+    table.receive(BOB, &response(&first, "200 OK"));
+    let lines = table.lines();
+    assert!(lines.contains(&format!("{ALICE} SIP/2.0 200 OK")), "{lines:?}");
+    assert!(lines.iter().any(|l| l.starts_with("192.0.2.21:5060 CANCEL ")), "{lines:?}");
+}
+
+#[test]
+fn an_empty_fork_is_480() {
+    let mut table = Table::new(|_| {
+        Some(Verdict::of(Decision::Fork {
+            targets: Vec::new(),
+            strategy: Strategy::Parallel,
+            options: RelayOptions::default(),
+        }))
+    });
+    table.receive(ALICE, &invite());
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 480 Temporarily Unavailable")]);
+}
+
+#[test]
+fn a_failed_handler_is_500() {
+    let mut table = Table::new(|_| Some(Verdict::of(Decision::Failed(Text::from("NameError")))));
+    table.receive(ALICE, &invite());
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 500 Server Internal Error")]);
+}
+
+#[test]
+fn a_policy_that_never_answers_is_500_at_its_deadline() {
+    let mut table = Table::new(|_| None);
+    table.receive(ALICE, &invite());
+    table.advance(Duration::from_secs(61));
+    let lines = table.lines();
+    assert_eq!(lines.first(), Some(&format!("{ALICE} SIP/2.0 100 Trying")));
+    assert!(lines.contains(&format!("{ALICE} SIP/2.0 500 Server Internal Error")), "{lines:?}");
+}
+
+#[test]
+fn a_request_of_a_parked_call_waits_its_turn() {
+    let mut table = Table::new(|_| None);
+    table.receive(ALICE, &invite());
+    table.receive(ALICE, &request("INFO", "sip:bob@example.com", "7", "b1", ""));
+    assert_eq!(table.open.len(), 1);
+    table.answer(0, Verdict::of(Decision::Reply(ReplySpec::code(404))));
+    assert_eq!(table.open.len(), 2);
+    assert_eq!(table.open[1].1.request.method_name(), "INFO");
+}
+
+#[test]
+fn failure_policy_may_try_another_target() {
+    let interest = Interest { failures: true, ..Interest::default() };
+    let mut table = Table::new(move |question| match question.kind {
+        QuestionKind::Failure { .. } => Some(keeping(
+            Some(Decision::Fork {
+                targets: vec![Target::uri("sip:voicemail@192.0.2.30")],
+                strategy: Strategy::Parallel,
+                options: RelayOptions::default(),
+            }),
+            interest,
+        )),
+        _ => relay().map(|verdict| keeping(verdict.decision, interest)),
+    });
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    table.receive(BOB, &response(&forwarded, "486 Busy Here"));
+    let lines = table.lines();
+    assert!(lines.iter().any(|l| l == "192.0.2.30:5060 INVITE sip:voicemail@192.0.2.30 SIP/2.0"), "{lines:?}");
+    assert!(!lines.iter().any(|l| l.contains("486")), "{lines:?}");
+}
+
+#[test]
+fn a_reply_in_question_holds_the_later_ones_of_its_transaction() {
+    let interest = Interest { replies: true, ..Interest::default() };
+    let mut table = Table::new(move |question| match question.kind {
+        QuestionKind::Reply { .. } => None,
+        _ => relay().map(|verdict| keeping(verdict.decision, interest)),
+    });
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    table.receive(BOB, &response(&forwarded, "180 Ringing"));
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    assert_eq!(table.lines(), Vec::<String>::new());
+    table.answer(0, Verdict::default());
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 180 Ringing")]);
+    table.answer(1, Verdict::default());
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK")]);
+}
+
+#[test]
+fn no_answer_at_all_is_408() {
+    let mut table = Table::new(|_| relay());
+    table.receive(ALICE, &invite());
+    table.advance(Duration::from_secs(33));
+    let lines = table.lines();
+    assert!(lines.contains(&format!("{ALICE} SIP/2.0 408 Request Timeout")), "{lines:?}");
+}
+
+#[test]
+fn a_malformed_request_is_answered_with_its_fault() {
+    let mut table = Table::new(|_| relay());
+    table.receive(ALICE, &invite().replace("CSeq: 1 INVITE", "CSeq: 1 BYE"));
+    assert_eq!(
+        table.lines(),
+        [format!("{ALICE} SIP/2.0 400 CSeq Method Does Not Match Request Method")]
+    );
+}
+
+#[test]
+fn draining_turns_new_calls_away_and_serves_running_ones() {
+    let mut table = Table::new(|_| relay());
+    table.shard.drain();
+    table.receive(ALICE, &invite());
+    let refused = table.last();
+    assert!(refused.starts_with("SIP/2.0 503 "), "{refused}");
+    assert!(refused.contains("Retry-After: "), "{refused}");
+    table.receive(ALICE, &request("BYE", "sip:bob@192.0.2.20", "9", "b1", ""));
+    let lines = table.lines();
+    assert!(lines.iter().any(|l| l.starts_with(&format!("{BOB} BYE "))), "{lines:?}");
+}
