@@ -8,11 +8,19 @@ use crate::engine::shard::Shard;
 use crate::engine::tickets::Purpose;
 use crate::policy::verdict::Commit;
 use crate::policy::{Decision, Ticket};
+use crate::proto::registrar::Rollback;
 
 impl Shard {
     /// Holds `decision` until the store has acknowledged `commit`.
-    pub(crate) fn commit_to_store(&mut self, server: Key, commit: Commit, decision: Decision, out: &mut Effects) {
-        let purpose = Purpose::Commit { server, commit: Box::new(commit.clone()), decision: Box::new(decision) };
+    pub(crate) fn commit_to_store(
+        &mut self,
+        server: Key,
+        commit: Commit,
+        decision: Decision,
+        out: &mut Effects,
+    ) {
+        let purpose =
+            Purpose::Commit { server, commit: Box::new(commit.clone()), decision: Box::new(decision) };
         let ticket = self.open_ticket(purpose, None);
         out.push(Effect::Commit { ticket, commit: Box::new(commit) });
     }
@@ -38,7 +46,10 @@ impl Shard {
 
     /// The bindings go back to what they were, and the client is told the truth.
     pub(crate) fn store_refused(&mut self, server: Key, commit: Commit, out: &mut Effects) {
-        self.node.registrar.roll_back(&commit, self.now);
+        if let Some(rollback) = commit.undo.as_ref().and_then(|undo| undo.0.downcast_ref::<Rollback>()) {
+            let changes = self.node.registrar.roll_back(rollback, self.now);
+            self.tell_bindings(changes, out);
+        }
         let error = Text::from(format!("the store refused the bindings of {}", commit.key));
         self.decide(server, Decision::Failed(error), out);
     }

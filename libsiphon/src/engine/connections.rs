@@ -8,6 +8,7 @@ use crate::engine::contract::Effects;
 use crate::engine::shard::Shard;
 use crate::event::{Classes, Kind};
 use crate::proto::proxy::context::Input as ContextInput;
+use crate::proto::registrar::Change;
 use crate::proto::transaction::client::Input as ClientInput;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -44,7 +45,7 @@ impl Shard {
         }
         // Every shard hears of the connection; the location table is told once.
         if connection.shard == self.index {
-            let changes = self.node.registrar.flow_gone(connection, self.now);
+            let changes = self.node.registrar.location.flow_gone(connection, self.now);
             self.tell_bindings(changes, out);
         }
     }
@@ -62,7 +63,7 @@ impl Shard {
         if let ClientOwner::Branch { server, branch } = client.owner {
             self.forget_client(key, out);
             self.branch_done(server, branch);
-            self.feed_context(server, ContextInput::BranchFailed { branch }, out);
+            self.feed_context(server, ContextInput::BranchFailed { branch, status: 503 }, out);
         }
     }
 
@@ -70,9 +71,9 @@ impl Shard {
     pub(crate) fn expire_bindings(&mut self, out: &mut Effects) {
         let now = self.now;
         let mut stripe = usize::from(self.index);
-        while stripe < self.node.registrar.stripes() {
-            if self.node.registrar.next_deadline(stripe).is_some_and(|at| at <= now) {
-                let changes = self.node.registrar.expire_due(stripe, now);
+        while stripe < self.node.registrar.location.stripes() {
+            if self.node.registrar.location.next_deadline(stripe).is_some_and(|at| at <= now) {
+                let changes = self.node.registrar.location.sweep(stripe, now);
                 self.tell_bindings(changes, out);
             }
             stripe += usize::from(self.node.shards);
@@ -80,16 +81,17 @@ impl Shard {
     }
 
     pub(crate) fn next_binding_deadline(&self) -> Option<crate::base::time::Instant> {
-        let stripes = (usize::from(self.index)..self.node.registrar.stripes()).step_by(self.node.shards.into());
-        stripes.filter_map(|stripe| self.node.registrar.next_deadline(stripe)).min()
+        let stripes = (usize::from(self.index)..self.node.registrar.location.stripes())
+            .step_by(self.node.shards.into());
+        stripes.filter_map(|stripe| self.node.registrar.location.next_deadline(stripe)).min()
     }
 
-    pub(crate) fn tell_bindings(&mut self, changes: Vec<crate::proto::registrar::Change>, out: &mut Effects) {
+    pub(crate) fn tell_bindings(&mut self, changes: Vec<Change>, out: &mut Effects) {
         for change in changes {
             self.tell(out, Classes::REGISTRATIONS, || Kind::Binding {
-                aor: change.aor,
-                contact: change.contact,
-                change: change.change,
+                aor: change.aor.clone(),
+                contact: change.binding.uri.clone(),
+                change: change.kind,
             });
         }
     }

@@ -10,7 +10,6 @@ use crate::engine::shard::Shard;
 use crate::engine::tickets::StrayAck;
 use crate::event::{Classes, Kind, ShedReason, Side};
 use crate::policy::{Interest, QuestionKind, ReplySpec};
-use crate::proto::proxy::validate::Hops;
 use crate::proto::proxy::branch::Loop;
 use crate::proto::proxy::forward_response::response_hop;
 use crate::proto::proxy::nexthop::NextHop;
@@ -108,8 +107,13 @@ impl Shard {
     fn start_server(&mut self, lookup: &Lookup, flow: &Flow, request: Message, out: &mut Effects) -> Key {
         let method = request.method();
         let mut outputs = Outputs::new();
-        let machine =
-            Machine::start(method == Method::Invite, flow.transport, self.node.timers(), self.now, &mut outputs);
+        let machine = Machine::start(
+            method == Method::Invite,
+            flow.transport,
+            self.node.timers(),
+            self.now,
+            &mut outputs,
+        );
         let hash = lookup.hash();
         let local_tag = self.rng.next_u64();
         let work = Box::new(Work {
@@ -129,7 +133,7 @@ impl Shard {
             branch_timeout: None,
             send_socket: None,
             as_it_stands: false,
-            hops: Hops { max_forwards: 0, max_breadth: 0 },
+            max_forwards: 0,
             loop_hash: 0,
             context: None,
             context_done: false,
@@ -181,10 +185,14 @@ impl Shard {
         let node = self.node.clone();
         let limits = &node.settings().limits;
         // Nothing answers an ACK: one that must not go on is dropped (RFC 3261 16.3 with 8.2.7).
-        let Ok(prepared) = route::preprocess(&message, &flow, &node.own, &node.route_tokens, limits) else { return };
+        let Ok(prepared) = route::preprocess(&message, &flow, &node.own, &node.route_tokens, limits) else {
+            return;
+        };
         let loop_hash = node.branches.loop_hash(&message, flow.remote.ip());
         let passage = node.branches.loop_check(&message, loop_hash);
-        if passage == Loop::Loop || validate::validate(&message, passage, prepared.is_local, PROXY_OPTIONS).is_err() {
+        if passage == Loop::Loop
+            || validate::validate(&message, passage, prepared.is_local, PROXY_OPTIONS).is_err()
+        {
             return;
         }
         let call = self.node.call_hash(message.call_id());
@@ -214,7 +222,7 @@ impl Shard {
         if let Some(server) = self.find_server(&key) {
             return self.feed_server(server, ServerInput::Request, out);
         }
-        let target = Lookup::cancelled_by(&message, &self.node.matching).and_then(|k| self.find_server(&k));
+        let target = self.find_server(&Lookup::cancelled_by(&message, &self.node.matching));
         let cancel = self.start_server(&key, &flow, message, out);
         let Some(invite) = target else {
             return self.reply_code(cancel, 481, &[], out);
@@ -277,7 +285,9 @@ impl Shard {
     pub(crate) fn find_server(&self, lookup: &Lookup) -> Option<Key> {
         self.matching
             .find(lookup.hash(), |k| {
-                self.servers.get(*k).is_some_and(|s| s.key.matches(lookup, None) || self.matches_old_ack(s, lookup))
+                self.servers
+                    .get(*k)
+                    .is_some_and(|s| s.key.matches(lookup, None) || self.matches_old_ack(s, lookup))
             })
             .copied()
     }

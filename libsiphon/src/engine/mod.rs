@@ -27,3 +27,9 @@ pub use node::Node;
 pub use ownership::owner;
 pub use settings::Settings;
 pub use shard::{Shard, Stats};
+
+#[cfg(test)]
+#[path = "shard_tests.rs"]
+mod shard_tests;
+#[cfg(test)]
+mod testing;

@@ -4,7 +4,6 @@
 use crate::base::time::Duration;
 use crate::base::token::Secret;
 use crate::engine::settings::Settings;
-use crate::proto::auth::Authenticator;
 use crate::proto::proxy::branch::BranchSecret;
 use crate::proto::proxy::own::OwnAddresses;
 use crate::proto::proxy::route_token::RouteSecret;
@@ -28,8 +27,6 @@ pub struct Node {
     pub merging: Secret,
     /// The registrar with its location table.
     pub registrar: Registrar,
-    /// Digest authentication.
-    pub auth: Authenticator,
     settings: Settings,
     calls: Secret,
 }
@@ -43,7 +40,6 @@ impl Node {
         epoch: u32,
         own: OwnAddresses,
         registrar: Registrar,
-        auth: Authenticator,
         settings: Settings,
     ) -> Self {
         Node {
@@ -54,7 +50,6 @@ impl Node {
             matching: secret.derive("server transaction"),
             merging: secret.derive("merged request"),
             registrar,
-            auth,
             settings,
             calls: secret.derive("call"),
         }

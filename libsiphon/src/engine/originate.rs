@@ -33,7 +33,8 @@ impl Shard {
         }
         match next_hop(&originated.request) {
             Some(query) => {
-                let locator = self.locator(query, originated.request.body.as_ref().map_or(0, |(_, b)| b.len()));
+                let locator =
+                    self.locator(query, originated.request.body.as_ref().map_or(0, |(_, b)| b.len()));
                 self.locate_originated(originated, locator, out);
             }
             None => self.originated_failed(*originated, "no route to that URI", out),
@@ -51,7 +52,9 @@ impl Shard {
                 let ticket = self.open_ticket(Purpose::LocateOriginated { request, locator }, None);
                 out.push(Effect::LookUp { ticket, lookup });
             }
-            Step::Try { transport, remote } => self.launch_originated(*request, towards(transport, remote), out),
+            Step::Try { transport, remote } => {
+                self.launch_originated(*request, towards(transport, remote), out)
+            }
             Step::Exhausted => self.originated_failed(*request, "no address for that URI", out),
         }
     }
@@ -63,9 +66,15 @@ impl Shard {
             return self.answer_wait(wait, Err("no listener of that transport and family"), out);
         };
         let method = Method::from_name(&request.method);
-        let given = |name: &str| request.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v);
+        let given =
+            |name: &str| request.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v);
         let call_id = given("Call-ID").cloned().unwrap_or_else(|| {
-            Text::from(format!("{}{}@{}", tag_text(self.rng.next_u64()), tag_text(self.rng.next_u64()), listener.host))
+            Text::from(format!(
+                "{}{}@{}",
+                tag_text(self.rng.next_u64()),
+                tag_text(self.rng.next_u64()),
+                listener.host
+            ))
         });
         let own_uri = format!("<sip:{}:{}>", listener.host, listener.port);
         let key = self.reserve_client(method, egress, ClientOwner::Originated { wait }, call_id.clone());
@@ -131,6 +140,11 @@ impl Shard {
 fn next_hop(request: &OriginatedRequest) -> Option<Query> {
     let route = request.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case("Route")).map(|(_, v)| v);
     let route_uri = route.and_then(|v| NameAddr::parse(v).ok()).map(|n| n.uri.as_str().to_owned());
-    let text = request.next_hop.as_deref().map(str::to_owned).or(route_uri).unwrap_or_else(|| request.ruri.to_string());
+    let text = request
+        .next_hop
+        .as_deref()
+        .map(str::to_owned)
+        .or(route_uri)
+        .unwrap_or_else(|| request.ruri.to_string());
     Query::of_uri(&Uri::parse(&text).ok()?).ok()
 }

@@ -73,9 +73,4 @@ impl Parking {
         }
         VecDeque::new()
     }
-
-    /// Calls with an open question.
-    pub(crate) fn len(&self) -> usize {
-        self.calls.len()
-    }
 }

@@ -1,5 +1,6 @@
 //! Asking policy, and committing its verdicts.
 
+use crate::base::flow::Flow;
 use crate::base::slab::Key;
 use crate::base::text::Text;
 use crate::engine::contract::{Effect, Effects};
@@ -15,7 +16,11 @@ impl Shard {
     pub(crate) fn open_ticket(&mut self, purpose: Purpose, call: Option<u64>) -> Ticket {
         let at = self.now + self.node.settings().policy_deadline;
         let wheel = &mut self.wheel;
-        self.tickets.open(|ticket| Pending { purpose, timer: wheel.add(at, TimerOf::Ticket.pack(ticket.0)), call })
+        self.tickets.open(|ticket| Pending {
+            purpose,
+            timer: wheel.add(at, TimerOf::Ticket.pack(ticket.0)),
+            call,
+        })
     }
 
     /// Closes a ticket and disarms its deadline.
@@ -38,18 +43,21 @@ impl Shard {
         self.ask(server, ticket, QuestionKind::Request, out);
     }
 
-    pub(crate) fn ask_about_reply(&mut self, server: Key, reply: Message, out: &mut Effects) {
+    pub(crate) fn ask_about_reply(&mut self, server: Key, reply: Message, flow: Flow, out: &mut Effects) {
         let ticket = self.open_ticket(Purpose::Reply { server }, None);
         if let Some(work) = self.work(server) {
             work.asking_reply = Some(ticket);
         }
-        let flow = self.work(server).map(|w| w.flow);
-        if let Some(flow) = flow {
-            self.ask(server, ticket, QuestionKind::Reply { reply, flow }, out);
-        }
+        self.ask(server, ticket, QuestionKind::Reply { reply, flow }, out);
     }
 
-    pub(crate) fn ask_about_failure(&mut self, server: Key, reply: Message, is_local: bool, out: &mut Effects) {
+    pub(crate) fn ask_about_failure(
+        &mut self,
+        server: Key,
+        reply: Message,
+        is_local: bool,
+        out: &mut Effects,
+    ) {
         let ticket = self.open_ticket(Purpose::Failure { server }, None);
         self.ask(server, ticket, QuestionKind::Failure { reply, is_local }, out);
     }
@@ -135,7 +143,13 @@ impl Shard {
                 self.tickets.get(ticket).map(|p| &p.purpose)
             {
                 let server = *server;
+                let decides = verdict.decision.is_some();
                 self.commit_verdict(server, verdict, false, out);
+                // What is decided holds nobody up any more, however long the handler goes on.
+                if decides {
+                    let call = self.tickets.get(ticket).and_then(|p| p.call);
+                    self.call_answered(call, ticket, out);
+                }
             }
             return;
         }
@@ -144,6 +158,7 @@ impl Shard {
             Purpose::Request { server } => {
                 self.release_question(server, ticket);
                 self.commit_verdict(server, verdict, true, out);
+                self.release_work(server);
             }
             Purpose::Failure { server } => {
                 self.release_question(server, ticket);
@@ -237,7 +252,11 @@ impl Shard {
                 self.release_question(server, ticket);
                 out.push(Effect::Withdraw { ticket });
                 if self.work(server).is_some_and(|w| !w.decided) {
-                    self.decide(server, Decision::Failed(Text::from("the policy did not answer in time")), out);
+                    self.decide(
+                        server,
+                        Decision::Failed(Text::from("the policy did not answer in time")),
+                        out,
+                    );
                 }
             }
             Purpose::Failure { server } => {
@@ -253,7 +272,9 @@ impl Shard {
             Purpose::Notice => {}
             Purpose::Locate { server, branch } => self.branch_unreachable(server, branch, out),
             Purpose::LocateAck { .. } => {}
-            Purpose::LocateOriginated { request, .. } => self.originated_failed(*request, "no answer from DNS", out),
+            Purpose::LocateOriginated { request, .. } => {
+                self.originated_failed(*request, "no answer from DNS", out)
+            }
             Purpose::Commit { server, commit, .. } => self.store_refused(server, *commit, out),
         }
         self.call_answered(pending.call, ticket, out);

@@ -11,10 +11,11 @@ use crate::engine::tickets::Purpose;
 use crate::event::{Classes, Kind};
 use crate::policy::{Decision, RelayOptions, ReplySpec, Strategy, Target, Ticket};
 use crate::proto::locate::{Locator, Query, Records, Step};
-use crate::proto::proxy::context::{Input as ContextInput, ResponseContext};
+use crate::proto::proxy::context::{Context, Input as ContextInput};
 use crate::proto::proxy::forward::Forward;
 use crate::proto::proxy::nexthop::{self, NextHop};
 use crate::proto::proxy::validate::{self, Hops};
+use crate::proto::transaction::merged::Entered;
 use crate::wire::sip::Method;
 use std::net::SocketAddr;
 
@@ -90,25 +91,26 @@ impl Shard {
             Ok(hops) => hops,
             Err(rejection) => return self.reject(server, &rejection, out),
         };
-        let most = usize::from(hops.max_breadth);
-        work.hops = share(hops, strategy, targets.len());
+        work.max_forwards = hops.max_forwards;
         work.record_route |= options.record_route;
         work.branch_timeout = options.branch_timeout.or(work.branch_timeout);
         let socket = options.send_socket.as_deref().and_then(|text| text.parse().ok());
         work.send_socket = socket.or(work.send_socket);
-        let targets: Vec<Target> = targets.into_iter().take(most).collect();
-        let input = match work.context {
-            Some(_) => ContextInput::AddTargets { targets, strategy },
-            None => {
-                work.context = Some(ResponseContext::new(work.request.method()));
-                ContextInput::Start { targets, strategy }
-            }
-        };
-        self.feed_context(server, input, out);
+        let invite = work.request.method() == Method::Invite;
+        work.context.get_or_insert_with(|| Context::new(invite, hops.max_breadth, breadth));
+        work.context_done = false;
+        self.feed_context(server, ContextInput::Start { targets, strategy }, out);
     }
 
     /// The context wants a branch to `target`.
-    pub(crate) fn open_branch(&mut self, server: Key, number: u16, target: Target, out: &mut Effects) {
+    pub(crate) fn open_branch(
+        &mut self,
+        server: Key,
+        number: u16,
+        target: Target,
+        breadth: u16,
+        out: &mut Effects,
+    ) {
         let Some(work) = self.work(server) else { return };
         let target = (!work.as_it_stands).then_some(target);
         let hop = nexthop::next_hop(&work.edited, work.consumed_routes, target.as_ref(), work.token_egress);
@@ -117,6 +119,7 @@ impl Shard {
             number,
             target,
             strict,
+            breadth,
             phase: BranchPhase::Done,
             locator: None,
             cancelled: false,
@@ -129,10 +132,12 @@ impl Shard {
                 if let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) {
                     branch.locator = Some(locator);
                 }
-                self.run_locator(server, number, out);
+                if !self.run_locator(server, number, out) {
+                    self.branch_unreachable(server, number, out);
+                }
             }
             Err(no_route) => {
-                let input = ContextInput::BranchRefused { branch: number, code: no_route.status() };
+                let input = ContextInput::BranchFailed { branch: number, status: no_route.status() };
                 self.feed_context(server, input, out);
             }
         }
@@ -146,21 +151,24 @@ impl Shard {
         Box::new(Locator::new(query, self.node.own.reach(), oversize))
     }
 
-    /// Tries the next address a branch's locator gives, or asks DNS what it wants to know (RFC 3263 4.3).
-    fn run_locator(&mut self, server: Key, number: u16, out: &mut Effects) {
-        let step = self.work(server).and_then(|w| w.branch_mut(number)).and_then(|b| b.locator.as_mut()).map(|l| l.step());
-        match step {
+    /// Tries the next address a branch's locator gives, or asks DNS what it wants to know (RFC 3263 4.3). False when
+    /// there is none left.
+    fn run_locator(&mut self, server: Key, number: u16, out: &mut Effects) -> bool {
+        let branch = self.work(server).and_then(|w| w.branch_mut(number));
+        match branch.and_then(|b| b.locator.as_mut()).map(|l| l.step()) {
             Some(Step::Ask(lookup)) => {
                 let ticket = self.open_ticket(Purpose::Locate { server, branch: number }, None);
                 if let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) {
                     branch.phase = BranchPhase::Locating(ticket);
                 }
                 out.push(Effect::LookUp { ticket, lookup });
+                true
             }
             Some(Step::Try { transport, remote }) => {
                 self.launch_branch(server, number, towards(transport, remote), out);
+                true
             }
-            Some(Step::Exhausted) | None => self.branch_unreachable(server, number, out),
+            Some(Step::Exhausted) | None => false,
         }
     }
 
@@ -184,7 +192,9 @@ impl Shard {
                         locator.answer(records, dice);
                     }
                 }
-                self.run_locator(server, branch, out);
+                if !self.run_locator(server, branch, out) {
+                    self.branch_unreachable(server, branch, out);
+                }
             }
             Some(Purpose::LocateAck { ack, mut locator }) => {
                 locator.answer(records, dice);
@@ -204,15 +214,10 @@ impl Shard {
         if work.cancelled {
             return false;
         }
-        let Some(locator) = work.branch_mut(number).filter(|b| !b.cancelled).and_then(|b| b.locator.as_mut()) else {
-            return false;
-        };
-        if locator.is_exhausted() {
+        if work.branch_mut(number).is_none_or(|b| b.cancelled) {
             return false;
         }
-        self.branch_done(server, number);
-        self.run_locator(server, number, out);
-        true
+        self.run_locator(server, number, out)
     }
 
     /// Renders the request for one address and starts its client transaction (RFC 3261 16.6 steps 3 to 11).
@@ -225,9 +230,10 @@ impl Shard {
             return self.branch_unreachable(server, number, out);
         };
         let egress = Egress { local: egress.local.or(Some(listener.bound)), ..egress };
-        let key = self.reserve_client(method, egress, ClientOwner::Branch { server, branch: number }, call_id);
+        let key =
+            self.reserve_client(method, egress, ClientOwner::Branch { server, branch: number }, call_id);
         let Some(work) = self.servers.get_mut(server).and_then(|s| s.work.as_deref_mut()) else { return };
-        let hops = work.hops;
+        let max_forwards = work.max_forwards;
         let Some(branch) = work.branches.iter_mut().find(|b| b.number == number) else { return };
         branch.phase = BranchPhase::Sent(key);
         let id = node.branches.encode(self.index, key, work.loop_hash);
@@ -241,7 +247,7 @@ impl Shard {
             listener,
             branch: &id,
             record_route: work.record_route,
-            hops,
+            hops: Hops { max_forwards, max_breadth: branch.breadth },
         };
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.clear();
@@ -272,7 +278,7 @@ impl Shard {
         if let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) {
             branch.phase = BranchPhase::Done;
         }
-        self.feed_context(server, ContextInput::BranchFailed { branch: number }, out);
+        self.feed_context(server, ContextInput::BranchFailed { branch: number, status: 503 }, out);
     }
 
     /// The context wants a branch cancelled.
@@ -292,10 +298,17 @@ impl Shard {
     /// Timer C, the ring time-out, or a CANCEL that brought nothing (RFC 3261 16.8, 9.1).
     pub(crate) fn give_up_branch(&mut self, key: Key, why: GiveUp, out: &mut Effects) {
         let Some(client) = self.clients.get(key) else { return };
-        let ClientOwner::Branch { server, branch } = client.owner else { return };
+        let (server, branch) = match client.owner {
+            ClientOwner::Branch { server, branch } => (server, branch),
+            ClientOwner::Originated { wait } => {
+                self.forget_client(key, out);
+                return self.answer_wait(wait, Err("timeout"), out);
+            }
+            ClientOwner::Nobody => return,
+        };
         let input = match why {
-            GiveUp::TimerC => ContextInput::TimerC { branch },
-            GiveUp::RingTimeout => ContextInput::BranchRingTimeout { branch },
+            GiveUp::Originated => return,
+            GiveUp::TimerC | GiveUp::RingTimeout => ContextInput::RingTimeout { branch },
             GiveUp::AfterCancel => {
                 self.branch_done(server, branch);
                 self.forget_client(key, out);
@@ -318,7 +331,12 @@ impl Shard {
     }
 
     pub(crate) fn client_lost_transport(&mut self, key: Key, out: &mut Effects) {
-        self.client_without_response(key, "transport error", |branch| ContextInput::BranchFailed { branch }, out);
+        self.client_without_response(
+            key,
+            "transport error",
+            |branch| ContextInput::BranchFailed { branch, status: 503 },
+            out,
+        );
     }
 
     fn client_without_response(
@@ -354,6 +372,22 @@ impl Shard {
         self.reply(server, spec, out);
     }
 
+    /// Whether the same request is being answered here already, having come by another path (RFC 3261 8.2.2.2).
+    fn is_merged(&mut self, server: Key) -> bool {
+        let Some(entry) = self.servers.get_mut(server) else { return false };
+        let Some(work) = entry.work.as_ref().filter(|w| w.context.is_none() && entry.merge.is_none()) else {
+            return false;
+        };
+        match self.merged.enter(&work.request, server.to_u64()) {
+            Entered::First(ticket) => {
+                entry.merge = Some(ticket);
+                false
+            }
+            Entered::Merged { .. } => true,
+            Entered::Untracked => false,
+        }
+    }
+
     pub(crate) fn cancel_all_branches(&mut self, server: Key, out: &mut Effects) {
         let numbers: Vec<u16> =
             self.work(server).map(|w| w.branches.iter().map(|b| b.number).collect()).unwrap_or_default();
@@ -366,13 +400,4 @@ impl Shard {
 /// To an address found by RFC 3263, by whatever connection leads there.
 pub(crate) fn towards(transport: Transport, remote: SocketAddr) -> Egress {
     Egress { transport, local: None, remote, connection: None, may_connect: true }
-}
-
-/// Parallel branches share the Max-Breadth of the request (RFC 5393 5.3.3.2); of sequential ones each has it whole.
-fn share(hops: Hops, strategy: Strategy, branches: usize) -> Hops {
-    let at_once = match strategy {
-        Strategy::Sequential => 1,
-        Strategy::Parallel | Strategy::ByPreference => u16::try_from(branches.max(1)).unwrap_or(u16::MAX),
-    };
-    Hops { max_breadth: (hops.max_breadth / at_once).max(1), ..hops }
 }

@@ -4,11 +4,12 @@ use crate::base::slab::Key;
 use crate::base::text::{Octets, Text};
 use crate::engine::client::{ClientOwner, GiveUp};
 use crate::engine::contract::Effects;
+use crate::engine::respond::tag_text;
 use crate::engine::server::Held;
 use crate::engine::shard::Shard;
 use crate::event::{Classes, Kind, Side};
 use crate::policy::{Decision, Verdict};
-use crate::proto::proxy::context::{Best, Input as ContextInput, Output as ContextOutput};
+use crate::proto::proxy::context::{Best, Input as ContextInput, Output as ContextOutput, Upward};
 use crate::proto::proxy::forward_response::forward_response;
 use crate::wire::sip::{Message, Method, ResponseBuilder};
 
@@ -31,7 +32,9 @@ impl Shard {
                 }
                 self.branch_response(key, server, branch, message, out);
             }
-            ClientOwner::Originated { wait } if status >= 200 => self.answer_wait(wait, Ok(message.clone()), out),
+            ClientOwner::Originated { wait } if status >= 200 => {
+                self.answer_wait(wait, Ok(message.clone()), out)
+            }
             ClientOwner::Originated { .. } | ClientOwner::Nobody => {}
         }
     }
@@ -41,24 +44,25 @@ impl Shard {
         if status == 100 {
             return;
         }
-        let Some(work) = self.work(server) else {
+        if self.work(server).is_none() {
             // The transaction above has its answer. A 2xx to INVITE, first or again, is forwarded all the same
             // (RFC 3261 16.7 step 5, RFC 6026 7.1).
             return self.forward_late_success(key, server, message, out);
-        };
+        }
         // RFC 3263 4.3: a server that is out of order is no reason to fail while another is known.
         if status == 503 && self.try_next_address(server, branch, out) {
             return;
         }
+        let flow = self.clients.get(key).and_then(|c| c.reply_flow);
         let Some(work) = self.work(server) else { return };
+        let flow = flow.unwrap_or(work.flow);
         if work.asking_reply.is_some() {
-            let flow = work.flow;
-            work.held.push_back(Held { client: key, branch, message: message.clone(), flow });
+            work.held.push_back(Held { client: key, branch, message: message.clone() });
             return;
         }
         if work.interest.replies {
             work.asked_about = Some((key, branch, message.clone()));
-            return self.ask_about_reply(server, message.clone(), out);
+            return self.ask_about_reply(server, message.clone(), flow, out);
         }
         self.accept_response(key, server, branch, message.clone(), out);
     }
@@ -66,10 +70,10 @@ impl Shard {
     /// The response goes into the context.
     fn accept_response(&mut self, _key: Key, server: Key, branch: u16, message: Message, out: &mut Effects) {
         if message.status() < 200 {
-            return self.feed_context(server, ContextInput::Provisional { branch, message }, out);
+            return self.feed_context(server, ContextInput::Provisional { branch, response: message }, out);
         }
         self.branch_done(server, branch);
-        self.feed_context(server, ContextInput::Final { branch, message }, out);
+        self.feed_context(server, ContextInput::Final { branch, response: message }, out);
     }
 
     /// A 2xx whose server transaction has been answered already.
@@ -145,15 +149,16 @@ impl Shard {
     /// Feeds the response context and does what it asks.
     pub(crate) fn feed_context(&mut self, server: Key, input: ContextInput, out: &mut Effects) {
         let Some(context) = self.work(server).and_then(|w| w.context.as_mut()) else { return };
-        let mut outputs = smallvec::SmallVec::new();
+        let mut outputs = Vec::new();
         context.handle(input, &mut outputs);
         for output in outputs {
             match output {
-                ContextOutput::Open { branch, target } => self.open_branch(server, branch, target, out),
-                ContextOutput::CancelBranch { branch } => self.cancel_branch(server, branch, out),
-                ContextOutput::ForwardProvisional { message } | ContextOutput::ForwardSuccess { message } => {
-                    self.forward_up(server, &message, out);
+                ContextOutput::Open { branch, target, breadth } => {
+                    self.open_branch(server, branch, *target, breadth, out);
                 }
+                ContextOutput::CancelBranch { branch } => self.cancel_branch(server, branch, out),
+                ContextOutput::ForwardProvisional { response, .. }
+                | ContextOutput::ForwardSuccess { response, .. } => self.forward_up(server, &response, out),
                 ContextOutput::Best(best) => self.best_is(server, best, out),
                 ContextOutput::Done => self.context_done(server),
             }
@@ -184,8 +189,8 @@ impl Shard {
             Best::Received(reply) => self.ask_about_failure(server, reply, false, out),
             Best::Local { code } => {
                 let made = ResponseBuilder::to(&request, code)
-                    .to_tag(&super::respond::tag_text(tag))
-                    .to_message(&self.node.settings().limits);
+                    .to_tag(tag_text(tag))
+                    .into_message(&self.node.settings().limits);
                 match made {
                     Ok(reply) => self.ask_about_failure(server, reply, true, out),
                     Err(_) => self.send_best(server, out),
@@ -196,9 +201,12 @@ impl Shard {
 
     /// Sends the best response up.
     pub(crate) fn send_best(&mut self, server: Key, out: &mut Effects) {
-        match self.work(server).and_then(|w| w.best.take()) {
-            Some(Best::Received(message)) => self.forward_up(server, &message, out),
-            Some(Best::Local { code }) => self.reply_code(server, code, &[], out),
+        let Some(work) = self.work(server) else { return };
+        let invite = work.request.method() == Method::Invite;
+        match work.best.take().map(|best| best.upward(invite)) {
+            Some(Upward::Forward(message)) => self.forward_up(server, &message, out),
+            Some(Upward::Answer(code)) => self.reply_code(server, code, &[], out),
+            Some(Upward::Nothing) => self.forget_server(server, out),
             None => {}
         }
     }

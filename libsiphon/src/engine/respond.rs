@@ -23,8 +23,11 @@ impl Shard {
 
     /// Answers as the validation of RFC 3261 16.3 wants.
     pub(crate) fn reject(&mut self, server: Key, rejection: &Rejection, out: &mut Effects) {
-        let headers: Vec<Header> =
-            rejection.headers.iter().map(|(id, value)| (Text::from(id.name()), Text::from(value.as_str()))).collect();
+        let headers: Vec<Header> = rejection
+            .headers
+            .iter()
+            .map(|(id, value)| (Text::from(id.name()), Text::from(value.as_str())))
+            .collect();
         self.reply_code(server, rejection.code, &headers, out);
     }
 
@@ -103,7 +106,10 @@ impl Shard {
     pub(crate) fn release_work(&mut self, server: Key) {
         if let Some(entry) = self.servers.get_mut(server)
             && entry.machine.is_answered()
-            && entry.work.as_ref().is_some_and(|w| (w.context.is_none() || w.context_done) && w.asking.is_none())
+            && entry
+                .work
+                .as_ref()
+                .is_some_and(|w| (w.context.is_none() || w.context_done) && w.asking.is_none())
         {
             entry.work = None;
         }

@@ -9,11 +9,10 @@ use crate::base::wheel::TimerId;
 use crate::policy::verdict::Header;
 use crate::policy::{Interest, Keep, Ticket};
 use crate::proto::locate::Locator;
-use crate::proto::proxy::context::{Best, ResponseContext};
+use crate::proto::proxy::context::{Best, Context};
 use crate::proto::transaction::key::ServerKey;
 use crate::proto::transaction::merged::MergeTicket;
 use crate::proto::transaction::server::Server as Machine;
-use crate::proto::proxy::validate::Hops;
 use crate::wire::sip::{Message, Method};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -66,10 +65,11 @@ pub(crate) struct Work {
     pub(crate) send_socket: Option<SocketAddr>,
     /// The request is relayed as it stands; of a fork, each branch has its target.
     pub(crate) as_it_stands: bool,
-    pub(crate) hops: Hops,
+    /// Max-Forwards of what is forwarded.
+    pub(crate) max_forwards: u8,
     /// RFC 5393 4.2, of the request as received.
     pub(crate) loop_hash: u32,
-    pub(crate) context: Option<ResponseContext>,
+    pub(crate) context: Option<Context>,
     /// All branches have their final responses.
     pub(crate) context_done: bool,
     /// The best response, while policy is asked about it.
@@ -90,7 +90,6 @@ pub(crate) struct Held {
     pub(crate) client: Key,
     pub(crate) branch: u16,
     pub(crate) message: Message,
-    pub(crate) flow: Flow,
 }
 
 /// One branch of a relayed request.
@@ -101,6 +100,8 @@ pub(crate) struct Branch {
     pub(crate) target: Option<crate::policy::Target>,
     /// The next hop is a strict router (RFC 3261 16.6 step 6).
     pub(crate) strict: bool,
+    /// Its share of Max-Breadth (RFC 5393 5.3.3.2).
+    pub(crate) breadth: u16,
     pub(crate) phase: BranchPhase,
     /// Gives the addresses still to be tried (RFC 3263 4.3).
     pub(crate) locator: Option<Box<Locator>>,

@@ -8,6 +8,7 @@ use crate::base::text::Octets;
 use crate::base::time::Instant;
 use crate::base::wheel::{TimerId, Wheel};
 use crate::engine::client::Client;
+use crate::engine::connections::ByConnection;
 use crate::engine::contract::{Effect, Effects, Input, Mail, SendReport};
 use crate::engine::node::Node;
 use crate::engine::parking::Parking;
@@ -65,6 +66,7 @@ pub struct Shard {
     /// Requests we answered as UAS (RFC 3261 8.2.2.2).
     pub(crate) merged: MergedRequests,
     pub(crate) clients: Slab<Client>,
+    pub(crate) by_connection: ByConnection,
     pub(crate) tickets: Tickets,
     pub(crate) parking: Parking,
     pub(crate) draining: bool,
@@ -99,6 +101,7 @@ impl Shard {
             matching: HashTable::new(),
             merged: MergedRequests::new(node.merging, node.settings().max_transactions),
             clients: Slab::default(),
+            by_connection: ByConnection::default(),
             tickets: Tickets::default(),
             parking: Parking::default(),
             draining: false,

@@ -1,7 +1,9 @@
 use super::testing::{ALICE, BOB, Table, request, response};
 use crate::base::text::Text;
 use crate::base::time::Duration;
-use crate::policy::{Decision, Interest, Keep, QuestionKind, RelayOptions, ReplySpec, Strategy, Target, Verdict};
+use crate::policy::{
+    Decision, Interest, Keep, QuestionKind, RelayOptions, ReplySpec, Strategy, Target, Verdict,
+};
 use std::sync::Arc;
 
 fn relay() -> Option<Verdict> {
@@ -38,7 +40,8 @@ fn a_call_goes_through_and_leaves_nothing_behind() {
     table.receive(BOB, &response(&forwarded, "180 Ringing"));
     table.receive(BOB, &response(&forwarded, "200 OK"));
     assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 180 Ringing"), format!("{ALICE} SIP/2.0 200 OK")]);
-    table.receive(ALICE, &request("ACK", "sip:bob@192.0.2.20", "2", "b1", "Route: <sip:192.0.2.1:5060;lr>\n"));
+    table
+        .receive(ALICE, &request("ACK", "sip:bob@192.0.2.20", "2", "b1", "Route: <sip:192.0.2.1:5060;lr>\n"));
     let ack = table.last();
     assert!(ack.starts_with("ACK sip:bob@192.0.2.20"), "{ack}");
     table.advance(Duration::from_secs(40));
@@ -52,7 +55,10 @@ fn a_repeated_request_is_asked_about_once() {
     let mut table = Table::new(|_| Some(Verdict::of(Decision::Reply(ReplySpec::code(404)))));
     table.receive(ALICE, &invite());
     table.receive(ALICE, &invite());
-    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 404 Not Found"), format!("{ALICE} SIP/2.0 404 Not Found")]);
+    assert_eq!(
+        table.lines(),
+        [format!("{ALICE} SIP/2.0 404 Not Found"), format!("{ALICE} SIP/2.0 404 Not Found")]
+    );
     assert_eq!(table.shard.stats().questions, 1);
 }
 
@@ -115,7 +121,11 @@ fn the_loser_of_a_fork_is_cancelled() {
     let first = {
         let mut texts = Vec::new();
         std::mem::swap(&mut texts, table.sent_mut());
-        texts.into_iter().find(|(to, t)| to.to_string() == BOB && t.starts_with("INVITE")).expect("sent again").1
+        texts
+            .into_iter()
+            .find(|(to, t)| to.to_string() == BOB && t.starts_with("INVITE"))
+            .expect("sent again")
+            .1
     };
     table.receive(BOB, &response(&first, "200 OK"));
     let lines = table.lines();
@@ -182,7 +192,10 @@ fn failure_policy_may_try_another_target() {
     let forwarded = table.last();
     table.receive(BOB, &response(&forwarded, "486 Busy Here"));
     let lines = table.lines();
-    assert!(lines.iter().any(|l| l == "192.0.2.30:5060 INVITE sip:voicemail@192.0.2.30 SIP/2.0"), "{lines:?}");
+    assert!(
+        lines.iter().any(|l| l == "192.0.2.30:5060 INVITE sip:voicemail@192.0.2.30 SIP/2.0"),
+        "{lines:?}"
+    );
     assert!(!lines.iter().any(|l| l.contains("486")), "{lines:?}");
 }
 
@@ -217,10 +230,7 @@ fn no_answer_at_all_is_408() {
 fn a_malformed_request_is_answered_with_its_fault() {
     let mut table = Table::new(|_| relay());
     table.receive(ALICE, &invite().replace("CSeq: 1 INVITE", "CSeq: 1 BYE"));
-    assert_eq!(
-        table.lines(),
-        [format!("{ALICE} SIP/2.0 400 CSeq Method Does Not Match Request Method")]
-    );
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 400 CSeq Method Does Not Match Request Method")]);
 }
 
 #[test]

@@ -61,7 +61,9 @@ impl Shard {
 
     fn send_ack(&mut self, ack: &StrayAck, egress: Egress, out: &mut Effects) {
         let node = self.node.clone();
-        let Some(listener) = node.own.listener_for(egress.transport, &egress.remote, egress.local) else { return };
+        let Some(listener) = node.own.listener_for(egress.transport, &egress.remote, egress.local) else {
+            return;
+        };
         let Ok(hops) = validate::may_forward(&ack.message, node.settings().max_breadth) else { return };
         let egress = Egress { local: egress.local.or(Some(listener.bound)), ..egress };
         let branch = node.branches.encode_stateless(self.index, &ack.message, ack.loop_hash);

@@ -121,7 +121,10 @@ impl Table {
 
     /// What was sent since the last look: destination and first line.
     pub(crate) fn lines(&mut self) -> Vec<String> {
-        self.sent.drain(..).map(|(to, text)| format!("{to} {}", text.lines().next().unwrap_or_default())).collect()
+        self.sent
+            .drain(..)
+            .map(|(to, text)| format!("{to} {}", text.lines().next().unwrap_or_default()))
+            .collect()
     }
 
     pub(crate) fn sent_mut(&mut self) -> &mut Vec<(SocketAddr, String)> {

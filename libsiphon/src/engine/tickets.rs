@@ -71,10 +71,6 @@ impl Tickets {
         self.slab.get(ticket.0)
     }
 
-    pub(crate) fn get_mut(&mut self, ticket: Ticket) -> Option<&mut Pending> {
-        self.slab.get_mut(ticket.0)
-    }
-
     pub(crate) fn close(&mut self, ticket: Ticket) -> Option<Pending> {
         self.slab.remove(ticket.0)
     }

@@ -7,7 +7,9 @@ use crate::engine::client::{Cancel, Client, ClientOwner, GiveUp};
 use crate::engine::contract::{Effects, SendReport};
 use crate::engine::shard::{Shard, TimerOf};
 use crate::event::{Classes, Kind, Side};
-use crate::proto::transaction::client::{Client as ClientMachine, Input as ClientInput, Output as ClientOutput};
+use crate::proto::transaction::client::{
+    Client as ClientMachine, Input as ClientInput, Output as ClientOutput,
+};
 use crate::proto::transaction::server::{Input as ServerInput, Output as ServerOutput};
 use crate::proto::transaction::{Class, Outputs};
 use crate::wire::sip::{Message, Method, ack_for, cancel_for};
@@ -85,7 +87,13 @@ impl Shard {
     // ---- client side -------------------------------------------------------------------------------------
 
     /// Starts a client transaction for octets whose Via names `key`, which the caller reserved.
-    pub(crate) fn client_input(&mut self, key: Key, input: ClientInput, message: Option<&Message>, out: &mut Effects) {
+    pub(crate) fn client_input(
+        &mut self,
+        key: Key,
+        input: ClientInput,
+        message: Option<&Message>,
+        out: &mut Effects,
+    ) {
         let now = self.now;
         let Some(client) = self.clients.get_mut(key) else { return };
         let mut outputs = Outputs::new();
@@ -169,6 +177,9 @@ impl Shard {
 
     pub(crate) fn forget_client(&mut self, key: Key, out: &mut Effects) {
         let Some(client) = self.clients.remove(key) else { return };
+        if let Some(connection) = client.egress.connection {
+            self.by_connection.remove(connection, key);
+        }
         if let Some((id, _)) = client.timer {
             self.wheel.cancel(id);
         }
@@ -228,7 +239,8 @@ impl Shard {
         let Some(sent) = &invite.sent else { return };
         // RFC 3261 9.1: 64*T1 without a final response ends the INVITE all the same.
         invite.give_up = Some((now + patience, GiveUp::AfterCancel));
-        let (bytes, egress, call_id) = (Octets::from(cancel_for(sent)), invite.egress, invite.call_id.clone());
+        let (bytes, egress, call_id) =
+            (Octets::from(cancel_for(sent)), invite.egress, invite.call_id.clone());
         self.rearm_client(key);
         let cancel = self.reserve_client(Method::Cancel, egress, ClientOwner::Nobody, call_id);
         if let Some(invite) = self.clients.get_mut(key) {
@@ -253,7 +265,7 @@ impl Shard {
             self.now,
             &mut ignored,
         );
-        self.clients.insert(Client {
+        let key = self.clients.insert(Client {
             machine,
             method,
             egress,
@@ -268,7 +280,11 @@ impl Shard {
             reply_flow: None,
             proceeding: false,
             call_id,
-        })
+        });
+        if let Some(connection) = egress.connection {
+            self.by_connection.add(connection, key);
+        }
+        key
     }
 
     /// Sends the first copy and arms the timers.
@@ -276,7 +292,11 @@ impl Shard {
         let Some(client) = self.clients.get_mut(key) else { return };
         client.sent = Some(bytes);
         let (method, call_id) = (client.method, client.call_id.clone());
-        self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionStarted { side: Side::Client, method, call_id });
+        self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionStarted {
+            side: Side::Client,
+            method,
+            call_id,
+        });
         self.send_kept(key, false, out);
         self.rearm_client(key);
     }

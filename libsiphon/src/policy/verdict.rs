@@ -137,6 +137,8 @@ pub struct Commit {
     pub key: Text,
     /// The encoded value; `None` removes it.
     pub value: Option<Vec<u8>>,
-    /// The encoded value before the change, put back when the store refuses.
+    /// The encoded value before the change.
     pub previous: Option<Vec<u8>>,
+    /// What takes the change back when the store refuses: a value of the registrar's own.
+    pub undo: Option<Keep>,
 }

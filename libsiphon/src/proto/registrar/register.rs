@@ -153,6 +153,7 @@ impl Registrar {
             key: aor.clone(),
             value: (!after.is_empty(now)).then(|| after.to_bytes()),
             previous: (!before.is_empty(now)).then(|| before.to_bytes()),
+            undo: None,
         });
         let rollback = changed.then(|| Rollback {
             aor: aor.clone(),
