@@ -74,3 +74,7 @@ impl Lifecycle {
 
 /// How long files must be quiet before a change counts: an editor writes, truncates and renames in a row.
 pub(super) const QUIET: Duration = Duration::from_millis(150);
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+pub(super) mod tests;

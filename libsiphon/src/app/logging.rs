@@ -59,6 +59,13 @@ impl Writer {
 
 /// Starts the writer and makes its log that of the process.
 pub fn start(log: &yaml::Log, file: Option<PathBuf>) -> Result<(Arc<Logger>, Arc<Writer>), String> {
+    let (logger, writer) = open(log, file)?;
+    logger.install().map_err(|e| e.to_string())?;
+    Ok((logger, writer))
+}
+
+/// Starts the writer and its log.
+pub(super) fn open(log: &yaml::Log, file: Option<PathBuf>) -> Result<(Arc<Logger>, Arc<Writer>), String> {
     let mut out = Out::open(file)?;
     let format = match log.format {
         yaml::Format::Json => Format::Json,
@@ -74,7 +81,6 @@ pub fn start(log: &yaml::Log, file: Option<PathBuf>) -> Result<(Arc<Logger>, Arc
         .spawn(move || serve(&queue, &mut out))
         .map_err(|e| format!("cannot start the log's thread: {e}"))?;
     let logger = Logger::new(level(log.level), format, clock::now, writer.clone());
-    logger.install().map_err(|e| e.to_string())?;
     Ok((logger, writer))
 }
 
@@ -145,3 +151,7 @@ fn serve(queue: &Receiver<Work>, out: &mut Out) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "logging_tests.rs"]
+mod tests;

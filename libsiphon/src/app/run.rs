@@ -48,7 +48,10 @@ pub(super) fn run<R: Role>(loaded: Loaded<R::Config>) -> ExitCode {
 fn tell_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
-        let text = panic.payload_as_str().unwrap_or("something that is no text");
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text =
+            text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("something that is no text");
         let thread = std::thread::current();
         tracing::error!(place, thread = thread.name().unwrap_or_default(), "panicked: {text}");
     }));
@@ -213,3 +216,7 @@ impl<R: Role> Node<R> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "run_tests.rs"]
+mod tests;
