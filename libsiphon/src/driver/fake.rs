@@ -2,7 +2,7 @@
 //! what it does is a function of the test's.
 
 use crate::base::flow::{Egress, Flow, Transport};
-use crate::base::time::{Duration, Instant};
+use crate::base::time::Instant;
 use crate::driver::{
     DriverConfig, Engine, EventSink, Handle, Listen, MemoryStore, Parts, ShardStart, bind, plain_thread,
 };
@@ -207,5 +207,3 @@ pub(super) fn until(mut condition: impl FnMut() -> bool) {
         std::thread::yield_now();
     }
 }
-
-pub(super) const SECOND: Duration = Duration::from_secs(1);

@@ -31,6 +31,8 @@ pub use store::{Acknowledge, MemoryStore, Store};
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod load_tests;
+#[cfg(test)]
 mod tcp_tests;
 #[cfg(test)]
 mod udp_tests;

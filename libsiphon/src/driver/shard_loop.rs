@@ -31,12 +31,14 @@ pub(super) fn socket_token(index: usize) -> Token {
     Token(FIRST_SOCKET - index)
 }
 
-/// Posts, backlog entries and connections handled per turn before what they caused is sent.
+/// Posts and backlog entries handled, and connections read, per turn before what they caused is sent.
 const POSTS_PER_TURN: usize = 256;
 const BACKLOG_PER_TURN: usize = 128;
 const READS_PER_TURN: usize = 16;
 /// Batches that one turn takes out of a socket.
 const BATCHES_PER_TURN: usize = 8;
+/// After this long each kind of work makes room for the next, so that slow handlers do not leave the sockets unread.
+const PATIENCE_PER_KIND: Duration = Duration::from_millis(2);
 
 pub(super) struct ShardLoop<E> {
     pub(super) poll: Poll,
@@ -126,11 +128,7 @@ impl<E: Engine> ShardLoop<E> {
         self.handle_failures();
         self.handle_mail();
         self.read_sockets();
-        for _ in 0..BACKLOG_PER_TURN {
-            if !self.intake.handle_oldest(&mut self.core, &mut self.world) {
-                break;
-            }
-        }
+        self.handle_backlog();
         self.world.flush_datagrams();
         self.world.streams.accept(now);
         self.handle_stream_events(now);
@@ -163,11 +161,25 @@ impl<E: Engine> ShardLoop<E> {
         if std::mem::take(&mut self.mail_waits) {
             self.world.shared.mailboxes.take(self.world.shard(), &mut self.mail);
         }
+        let started = self.now();
         for _ in 0..POSTS_PER_TURN {
-            let Some((posted, post)) = self.mail.pop_front() else { return };
+            let Some((posted, post)) = self.mail.pop_front() else { break };
+            self.world.shared.mailboxes.settle(self.world.shard(), self.mail.len());
             self.handle_post(posted, post);
+            if self.now().since(started) >= PATIENCE_PER_KIND {
+                break;
+            }
         }
-        self.world.shared.mailboxes.settle(self.world.shard(), self.mail.len());
+    }
+
+    fn handle_backlog(&mut self) {
+        let started = self.now();
+        for _ in 0..BACKLOG_PER_TURN {
+            let went_on = self.intake.handle_oldest(&mut self.core, &mut self.world);
+            if !went_on || self.now().since(started) >= PATIENCE_PER_KIND {
+                return;
+            }
+        }
     }
 
     fn handle_post(&mut self, posted: Instant, post: Post) {
@@ -219,7 +231,7 @@ impl<E: Engine> ShardLoop<E> {
 
     /// Handles a batch at once when the shard keeps up, else puts it into the backlog.
     fn take_in(&mut self, index: usize, count: usize) {
-        let at_once = count < BATCH && self.intake.backlog() == 0;
+        let keeps_up = count < BATCH;
         let arrived = self.now();
         for i in 0..count {
             let Some(datagram) = self.batch.datagram(i) else { continue };
@@ -231,10 +243,12 @@ impl<E: Engine> ShardLoop<E> {
                 self.world.shared.counters.datagrams_dropped.fetch_add(u64::from(lost), Ordering::Relaxed);
             }
             let flow = Flow { transport: Transport::Udp, local, remote: datagram.from, connection: None };
-            if at_once {
-                let now = if i == 0 { arrived } else { self.world.shared.clock.now() };
+            let now = if i == 0 { arrived } else { self.now() };
+            let waited = now.since(arrived);
+            // Once one is kept all behind it are: they stay in order.
+            if keeps_up && self.intake.backlog() == 0 && waited < PATIENCE_PER_KIND {
                 let (core, world) = (&mut self.core, &mut self.world);
-                self.intake.datagram(flow, datagram.bytes, now.since(arrived), now, core, world);
+                self.intake.datagram(flow, datagram.bytes, waited, now, core, world);
             } else {
                 self.intake.keep(flow, datagram.bytes, arrived, &mut self.world);
             }

@@ -16,9 +16,15 @@ pub fn bind(address: SocketAddr, shared: bool, settings: &NetSettings) -> io::Re
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_nonblocking(true)?;
     socket.set_reuse_port(shared)?;
-    // The kernel caps these at rmem_max and wmem_max; a smaller buffer is no reason not to start.
-    let _ = socket.set_recv_buffer_size(settings.receive_buffer);
-    let _ = socket.set_send_buffer_size(settings.send_buffer);
+    // The kernel caps these at rmem_max and wmem_max, save for a privileged process that insists. A smaller buffer
+    // is no reason not to start.
+    let insist = |option, size: usize| {
+        mmsg::set_option(socket.as_fd(), libc::SOL_SOCKET, option, i32::try_from(size).unwrap_or(i32::MAX))
+    };
+    let _ = insist(libc::SO_RCVBUFFORCE, settings.receive_buffer)
+        .or_else(|_| socket.set_recv_buffer_size(settings.receive_buffer));
+    let _ = insist(libc::SO_SNDBUFFORCE, settings.send_buffer)
+        .or_else(|_| socket.set_send_buffer_size(settings.send_buffer));
     // IP_MTU_DISCOVER stays at the system's default: datagrams above the path MTU are sent in fragments.
     let on = |level, option| mmsg::set_option(socket.as_fd(), level, option, 1);
     let traffic_class = settings.dscp.map(|dscp| i32::from(dscp & 0x3f) << 2);

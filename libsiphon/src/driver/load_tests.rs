@@ -1,0 +1,184 @@
+//! What is turned away when there is too much, and how a node drains.
+
+use super::fake::*;
+use crate::base::flow::Transport::Udp;
+use crate::engine::Input;
+use crate::event::{Classes, Kind, ShedReason};
+use crate::wire::sip::Message;
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+fn client() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+fn receive(socket: &UdpSocket) -> Message {
+    let mut buffer = [0; 4096];
+    let n = socket.recv(&mut buffer).expect("an answer comes");
+    Message::parse(&buffer[..n], &Default::default()).unwrap()
+}
+
+/// A request inside a dialog.
+fn in_dialog(method: &str, call_id: &str) -> Vec<u8> {
+    let text = String::from_utf8(request(method, call_id, 0)).unwrap();
+    text.replace("To: <sip:bob@example.com>", "To: <sip:bob@example.com>;tag=2").into_bytes()
+}
+
+/// Stops shard `index` until the sender is dropped.
+fn hold(node: &Node, index: u8) -> mpsc::Sender<()> {
+    let (held, release) = mpsc::channel::<()>();
+    let (stopped, is_stopped) = mpsc::channel::<()>();
+    let (release, stopped) = (Mutex::new(release), Mutex::new(stopped));
+    node.handle.on_each_shard(move |local| {
+        if local.index == index {
+            stopped.lock().unwrap().send(()).unwrap();
+            let _ = release.lock().unwrap().recv();
+        }
+    });
+    is_stopped.recv_timeout(PATIENCE).unwrap();
+    held
+}
+
+/// A client whose datagrams shard 0 of two receives: found by asking while shard 1 stands still.
+fn client_of_shard_0(node: &Node) -> UdpSocket {
+    let released = hold(node, 1);
+    let clients: Vec<UdpSocket> = (0..40).map(|_| client()).collect();
+    let (sender, found) = mpsc::channel();
+    for client in clients {
+        client.send_to(&in_dialog("OPTIONS", "probe0"), node.address()).unwrap();
+        let sender = sender.clone();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            if client.recv(&mut buffer).is_ok() {
+                let _ = sender.send(client);
+            }
+        });
+    }
+    let found = found.recv_timeout(PATIENCE).expect("one of forty lands on shard 0");
+    drop(released);
+    found
+}
+
+#[test]
+fn a_full_mailbox_sheds_new_requests_and_the_others_arrive_in_order() {
+    let mut config = config(Udp, "127.0.0.1:0", 2);
+    config.mail.new_work = 10;
+    let (sink, source) = crate::driver::event_stream(Classes::EDGE, 1000);
+    let node = Node::observed(config, echo(), sink);
+    let client = client_of_shard_0(&node);
+    let held = hold(&node, 1);
+    let calls: Vec<String> = (0..20).map(|n| format!("new{}", 2 * n + 1)).collect();
+    for call_id in &calls {
+        client.send_to(&request("INVITE", call_id, 0), node.address()).unwrap();
+    }
+    let mut shed = Vec::new();
+    while shed.len() < 10 {
+        let answer = receive(&client);
+        assert_eq!(answer.status(), 503);
+        shed.push(answer.call_id().to_string());
+    }
+    client.send_to(&in_dialog("BYE", "running1"), node.address()).unwrap();
+    drop(held);
+    let served: Vec<String> = (0..11).map(|_| receive(&client).call_id().to_string()).collect();
+    assert_eq!(served[..10], calls[..10], "in the order they came");
+    assert_eq!(served[10], "running1", "the mailbox keeps room for running calls");
+    assert_eq!(shed, calls[10..]);
+    assert_eq!(node.handle.counters().shed(ShedReason::Mailbox), 10);
+    let mut events = Vec::new();
+    while events.len() < 10 && source.take(&mut events, PATIENCE_OF_OBSERVER) {}
+    let is_shed = |e: &crate::event::Event| matches!(e.kind, Kind::Shed { reason: ShedReason::Mailbox, .. });
+    assert_eq!(events.iter().filter(|e| is_shed(e)).count(), 10);
+}
+
+const PATIENCE_OF_OBSERVER: crate::base::time::Duration = crate::base::time::Duration::from_secs(10);
+
+#[test]
+fn a_draining_node_refuses_what_is_new_and_finishes_what_runs() {
+    let node = Node::start(config(Udp, "127.0.0.1:0", 3), echo());
+    let client = client();
+    let running = request("INVITE", "old1", 0);
+    client.send_to(&running, node.address()).unwrap();
+    assert!(receive(&client).is_request(), "served: the fake echoes");
+    node.running.store(1, Ordering::Relaxed);
+    assert!(!node.handle.drain(std::time::Duration::ZERO), "one transaction still runs");
+
+    let ask = |bytes: &[u8]| {
+        client.send_to(bytes, node.address()).unwrap();
+        receive(&client)
+    };
+    let refused = ask(&request("INVITE", "new1", 0));
+    assert_eq!(refused.status(), 503);
+    let retry_after: u32 = refused.header_named("Retry-After").unwrap().parse().unwrap();
+    assert!((2..=10).contains(&retry_after));
+    assert!(ask(&running).is_request(), "the retransmission belongs to the transaction that runs");
+    assert!(ask(&in_dialog("BYE", "old1")).is_request());
+    assert!(ask(&request("CANCEL", "old1", 0)).is_request());
+    let emergency = String::from_utf8(request("INVITE", "sos1", 0)).unwrap();
+    assert!(ask(emergency.replace("sip:bob@example.com SIP", "urn:service:sos SIP").as_bytes()).is_request());
+
+    // The ACK to the 503 is passed over: what follows it is the next thing the engine hears of.
+    let ack = String::from_utf8(request("ACK", "new1", 0)).unwrap();
+    let to_tag = format!("To: <sip:bob@example.com>;tag={}", refused.to_tag().unwrap());
+    client.send_to(ack.replace("To: <sip:bob@example.com>", &to_tag).as_bytes(), node.address()).unwrap();
+    assert!(ask(&in_dialog("INFO", "new1")).is_request());
+    let heard: Vec<String> = node.told.try_iter().filter_map(|(_, input)| method_of(&input)).collect();
+    assert!(!heard.contains(&"ACK".to_string()), "{heard:?}");
+
+    node.running.store(0, Ordering::Relaxed);
+    // Something must happen on each shard for it to look again, as a transaction's end does.
+    node.handle.on_each_shard(|_| {});
+    assert!(node.handle.drain(PATIENCE));
+}
+
+fn method_of(input: &Input) -> Option<String> {
+    match input {
+        Input::Message { message, .. } => Some(message.method_name().to_string()),
+        _ => None,
+    }
+}
+
+#[test]
+fn more_than_the_shard_sustains_is_shed_and_running_calls_are_not() {
+    let slow: React = Arc::new(|flow, message, effects| {
+        let until = std::time::Instant::now() + std::time::Duration::from_micros(500);
+        while std::time::Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        echo()(flow, message, effects);
+    });
+    let node = Node::start(config(Udp, "127.0.0.1:0", 1), slow);
+    let (caller, running) = (client(), client());
+    let calls = 3000;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let answers = {
+        let (caller, answered) = (caller.try_clone().unwrap(), answered.clone());
+        std::thread::spawn(move || {
+            let (mut served, mut shed) = (0, 0);
+            for _ in 0..calls {
+                if receive(&caller).is_request() {
+                    served += 1
+                } else {
+                    shed += 1
+                }
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            (served, shed)
+        })
+    };
+    // Far above the 2,000 a second that the node can serve, and never more than any socket buffer holds.
+    for n in 0..calls {
+        until(|| n - answered.load(Ordering::Relaxed) < 150);
+        caller.send_to(&request("INVITE", &format!("new{n}"), 0), node.address()).unwrap();
+        if n % 100 == 0 {
+            running.send_to(&in_dialog("BYE", &format!("old{n}")), node.address()).unwrap();
+            assert!(receive(&running).is_request(), "a BYE is served, however many INVITEs wait");
+        }
+    }
+    let (served, shed) = answers.join().unwrap();
+    assert_eq!(served + shed, calls, "nobody is left without an answer");
+    assert!(shed > 0 && served > calls / 20, "served {served}, shed {shed}");
+    assert_eq!(node.handle.counters().shed(ShedReason::Overload), shed as u64);
+}
