@@ -1,14 +1,31 @@
 //! What the shards of one node share: keys, own addresses, settings. Read-mostly; what changes is behind a lock
 //! of its own (location table, nonce windows) in the type that owns it.
 
+use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::base::token::Secret;
 use crate::engine::settings::Settings;
+use crate::proto::auth::{Authenticator, Credentials};
 use crate::proto::proxy::branch::BranchSecret;
 use crate::proto::proxy::own::OwnAddresses;
 use crate::proto::proxy::route_token::RouteSecret;
 use crate::proto::registrar::Registrar;
 use crate::proto::transaction::TimerSettings;
+use arc_swap::ArcSwapOption;
+
+/// Who may log in, and where.
+pub struct Logins {
+    /// The realm challenges name when the policy gives none.
+    pub realm: Text,
+    /// The users and their secrets.
+    pub users: Box<dyn Credentials + Send + Sync>,
+}
+
+impl std::fmt::Debug for Logins {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Logins").field("realm", &self.realm).finish_non_exhaustive()
+    }
+}
 
 /// What the shards share.
 #[derive(Debug)]
@@ -27,6 +44,10 @@ pub struct Node {
     pub merging: Secret,
     /// The registrar with its location table.
     pub registrar: Registrar,
+    /// Digest authentication.
+    pub auth: Authenticator,
+    /// Who may log in; `None` when the configuration names nobody.
+    pub logins: ArcSwapOption<Logins>,
     settings: Settings,
     calls: Secret,
 }
@@ -40,6 +61,7 @@ impl Node {
         epoch: u32,
         own: OwnAddresses,
         registrar: Registrar,
+        auth: Authenticator,
         settings: Settings,
     ) -> Self {
         Node {
@@ -50,6 +72,8 @@ impl Node {
             matching: secret.derive("server transaction"),
             merging: secret.derive("merged request"),
             registrar,
+            auth,
+            logins: ArcSwapOption::empty(),
             settings,
             calls: secret.derive("call"),
         }

@@ -2,16 +2,18 @@
 
 use crate::base::flow::Flow;
 use crate::base::slab::Key;
+use crate::base::text::Text;
 use crate::engine::contract::Effects;
 use crate::engine::shard::Shard;
 use crate::policy::{Decision, Keep, RelayOptions, ReplySpec, Strategy};
+use crate::proto::auth::{AuthOutcome, Kind};
 use crate::proto::registrar::{Binding, Registration};
 use crate::wire::sip::{Message, Method};
 use std::sync::Arc;
 
 impl Shard {
-    /// In-dialog requests follow their route set; OPTIONS to us is answered, REGISTER saved; what is for a local
-    /// user goes to its bindings; a request for a foreign domain is refused.
+    /// In-dialog requests follow their route set; OPTIONS to us is answered, REGISTER authenticated and saved;
+    /// what is for a local user goes to its bindings; a foreign domain is open to our own users alone.
     pub(crate) fn role_procedure(&mut self, server: Key, out: &mut Effects) {
         let Some(work) = self.work(server) else { return };
         let (request, flow) = (work.edited.clone(), work.flow);
@@ -19,12 +21,16 @@ impl Shard {
         let method = request.method();
         let decision = match method {
             _ if request.to_tag().is_some() => in_dialog(method, on_route, is_local),
-            _ if !is_local => Decision::Reply(ReplySpec::code(403)),
-            Method::Register => return self.role_register(server, &request, &flow, out),
-            Method::Options if request.uri().is_ok_and(|u| u.user().is_none()) => {
+            Method::Options if is_local && request.uri().is_ok_and(|u| u.user().is_none()) => {
                 Decision::Reply(ReplySpec::code(200))
             }
-            _ => self.to_bindings(&request),
+            Method::Register if is_local => match self.user_of(&request, Kind::Www) {
+                Ok(user) => return self.role_register(server, &request, &flow, user.as_deref(), out),
+                Err(reply) => Decision::Reply(reply),
+            },
+            Method::Register => Decision::Reply(ReplySpec::code(403)),
+            _ if is_local => self.to_bindings(&request),
+            _ => self.to_the_world(&request),
         };
         self.decide(server, decision, out);
     }
@@ -40,8 +46,36 @@ impl Shard {
         Decision::Fork { targets, strategy: Strategy::ByPreference, options }
     }
 
-    fn role_register(&mut self, server: Key, request: &Message, flow: &Flow, out: &mut Effects) {
-        let outcome = self.node.registrar.process(&Registration::new(request, flow), self.now);
+    /// A foreign domain is open to our own users only, under their own names.
+    fn to_the_world(&self, request: &Message) -> Decision {
+        match self.user_of(request, Kind::Proxy) {
+            Ok(Some(user)) if is_from(request, &user) => {
+                Decision::Relay(RelayOptions { record_route: true, ..RelayOptions::default() })
+            }
+            Ok(_) => Decision::Reply(ReplySpec::code(403)),
+            Err(reply) => Decision::Reply(reply),
+        }
+    }
+
+    /// The user who proved to be one; `None` where nobody is configured to log in.
+    fn user_of(&self, request: &Message, kind: Kind) -> Result<Option<Text>, ReplySpec> {
+        let Some(logins) = self.node.logins.load_full() else { return Ok(None) };
+        match self.node.auth.check(&*logins.users, request, &logins.realm, kind, self.now) {
+            AuthOutcome::Ok { user } => Ok(Some(user)),
+            AuthOutcome::Challenge { reply, .. } | AuthOutcome::Bad(reply) => Err(reply),
+        }
+    }
+
+    fn role_register(
+        &mut self,
+        server: Key,
+        request: &Message,
+        flow: &Flow,
+        user: Option<&str>,
+        out: &mut Effects,
+    ) {
+        let registration = Registration { authenticated_user: user, ..Registration::new(request, flow) };
+        let outcome = self.node.registrar.process(&registration, self.now);
         self.tell_bindings(outcome.changes, out);
         let decision = Decision::Reply(outcome.reply);
         match outcome.commit {
@@ -52,6 +86,12 @@ impl Shard {
             None => self.decide(server, decision, out),
         }
     }
+}
+
+/// Whether the From URI is that user's: nobody calls the world under another's name.
+fn is_from(request: &Message, user: &str) -> bool {
+    let name = user.split('@').next().unwrap_or(user);
+    request.from().is_ok_and(|from| from.uri.user_unescaped().is_some_and(|u| u == name))
 }
 
 /// Along the route set, or to the remote target when there is none; what is for us has no dialog here.

@@ -11,6 +11,7 @@ use crate::base::time::{Duration, Instant};
 use crate::base::token::Secret;
 use crate::event::Classes;
 use crate::policy::{Question, Ticket, Verdict};
+use crate::proto::auth::{Authenticator, DigestSettings};
 use crate::proto::proxy::own::{Domain, Listener, OwnAddresses};
 use crate::proto::registrar::{Location, Registrar, RegistrarSettings};
 use crate::wire::sip::{Limits, Message};
@@ -48,7 +49,8 @@ pub(crate) fn node(settings: Settings) -> Arc<Node> {
     let secret = Secret::new(1, 2);
     let location = Arc::new(Location::new(&secret, 4, 1000, Instant::EPOCH));
     let registrar = Registrar::new(RegistrarSettings::default(), location, &secret);
-    Arc::new(Node::new(1, secret, 7, own, registrar, settings))
+    let auth = Authenticator::new(DigestSettings::default(), secret);
+    Arc::new(Node::new(1, secret, 7, own, registrar, auth, settings))
 }
 
 impl Table {
