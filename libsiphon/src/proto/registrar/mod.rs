@@ -3,6 +3,8 @@
 mod binding;
 mod contact;
 pub mod gruu;
+#[cfg(test)]
+mod harness;
 mod intern;
 pub mod location;
 pub mod nat;

@@ -107,16 +107,35 @@ pub fn fix_contacts(message: &Message, source: SocketAddr) -> Option<Vec<String>
     for (contact, text) in message.contacts().zip(texts) {
         let fixed = contact.ok().filter(|c| !c.is_star()).and_then(|contact| {
             let uri = rewrite_host(&contact.uri, source).filter(|uri| **uri != *contact.uri.as_str())?;
-            let at = text.find(contact.uri.as_str())?;
+            let (at, open, close) = match bracket(&text) {
+                Some(bracket) => (bracket.checked_add(1)?, "", ""),
+                None => (text.find(contact.uri.as_str())?, "<", ">"),
+            };
             let end = at.checked_add(contact.uri.as_str().len())?;
-            let bracketed = text.get(..at)?.ends_with('<');
-            let (open, close) = if bracketed { ("", "") } else { ("<", ">") };
             Some(format!("{}{open}{uri}{close}{}", text.get(..at)?, text.get(end..)?))
         });
         changed |= fixed.is_some();
         values.push(fixed.unwrap_or_else(|| text.into_owned()));
     }
     changed.then_some(values)
+}
+
+/// Where the `<` of a name-addr stands; one inside a quoted display name does not count.
+fn bracket(value: &str) -> Option<usize> {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, c) in value.char_indices() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '<' if !quoted => return Some(at),
+            // The parameters of an addr-spec without brackets.
+            ';' if !quoted => return None,
+            _ => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
