@@ -103,7 +103,7 @@ impl<E: Engine> Core<E> {
                         self.engine.handle(committed(ticket, stored), now, &mut self.effects);
                     }
                 }
-                Effect::Tell(event) => world.tell(event),
+                Effect::Tell(event) => world.tell(*event),
             }
         }
     }

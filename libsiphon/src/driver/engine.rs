@@ -1,7 +1,7 @@
 //! What the driver needs of a shard's engine.
 
 use crate::base::time::Instant;
-use crate::engine::{Effects, Input};
+use crate::engine::{Effects, Input, Shard, ownership};
 use crate::wire::sip::Message;
 
 /// A sans-IO engine: after every `handle` and `tick` the driver drains the effects, and it calls `tick` once
@@ -19,6 +19,29 @@ pub trait Engine {
     /// The shard that owns a message. Depends on the message and the node alone, so every shard says the same.
     fn owner(&self, message: &Message) -> u8;
 
-    /// How many server transactions still owe a final response. A node that drains waits for zero.
-    fn running(&self) -> usize;
+    /// Whether nothing waits for a final response or an answer. A node that drains waits for it; it is asked a
+    /// few times a second then.
+    fn is_quiet(&self) -> bool;
+}
+
+impl Engine for Shard {
+    fn handle(&mut self, input: Input, now: Instant, effects: &mut Effects) {
+        Shard::handle(self, input, now, effects);
+    }
+
+    fn tick(&mut self, now: Instant, effects: &mut Effects) {
+        Shard::tick(self, now, effects);
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Shard::deadline(self)
+    }
+
+    fn owner(&self, message: &Message) -> u8 {
+        ownership::owner(message, self.node())
+    }
+
+    fn is_quiet(&self) -> bool {
+        Shard::is_quiet(self)
+    }
 }

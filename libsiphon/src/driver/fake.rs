@@ -51,8 +51,8 @@ impl Engine for FakeEngine {
         owner_of(message.call_id(), self.shards)
     }
 
-    fn running(&self) -> usize {
-        self.running.load(Ordering::Relaxed)
+    fn is_quiet(&self) -> bool {
+        self.running.load(Ordering::Relaxed) == 0
     }
 }
 

@@ -39,6 +39,8 @@ const READS_PER_TURN: usize = 16;
 const BATCHES_PER_TURN: usize = 8;
 /// After this long each kind of work makes room for the next, so that slow handlers do not leave the sockets unread.
 const PATIENCE_PER_KIND: Duration = Duration::from_millis(2);
+/// How often a draining shard asks its engine whether it is done.
+const QUIET_CHECK: Duration = Duration::from_millis(20);
 
 pub(super) struct ShardLoop<E> {
     pub(super) poll: Poll,
@@ -48,6 +50,7 @@ pub(super) struct ShardLoop<E> {
     pub(super) controls: Controls<E>,
     pub(super) mail: VecDeque<(Instant, Post)>,
     pub(super) mail_waits: bool,
+    pub(super) next_quiet_check: Instant,
     /// UDP sockets that may have datagrams.
     pub(super) readable: Vec<bool>,
     pub(super) batch: ReceiveBatch,
@@ -86,7 +89,9 @@ impl<E: Engine> ShardLoop<E> {
         if self.has_work() {
             return Some(Duration::ZERO);
         }
-        let deadline = [self.core.deadline(), self.world.streams.deadline()].into_iter().flatten().min()?;
+        let check = self.world.shared.draining.load(Ordering::Relaxed).then_some(self.next_quiet_check);
+        let deadlines = [self.core.deadline(), self.world.streams.deadline(), check];
+        let deadline = deadlines.into_iter().flatten().min()?;
         Some(deadline.since(self.now()))
     }
 
@@ -148,7 +153,7 @@ impl<E: Engine> ShardLoop<E> {
             self.intake.refused_mail(post, now, &mut self.world);
         }
         self.world.flush(now);
-        self.report_running();
+        self.report_quiet(now);
     }
 
     fn handle_failures(&mut self) {
@@ -270,20 +275,21 @@ impl<E: Engine> ShardLoop<E> {
         }
     }
 
-    /// While the node drains: how much still runs here.
-    fn report_running(&self) {
+    /// While the node drains: whether there is anything left to finish here.
+    fn report_quiet(&mut self, now: Instant) {
         let shared = &self.world.shared;
-        if !shared.draining.load(Ordering::Relaxed) {
+        if !shared.draining.load(Ordering::Relaxed) || now < self.next_quiet_check {
             return;
         }
-        let running = self.core.engine.running() + self.intake.backlog() + self.mail.len();
-        if let Some(place) = shared.running.get(usize::from(self.world.shard()))
-            && place.swap(running, Ordering::Relaxed) != running
-            && running == 0
+        self.next_quiet_check = now + QUIET_CHECK;
+        let quiet = self.intake.backlog() == 0 && self.mail.is_empty() && self.core.engine.is_quiet();
+        if let Some(place) = shared.quiet.get(usize::from(self.world.shard()))
+            && place.swap(quiet, Ordering::Relaxed) != quiet
+            && quiet
         {
             // Under the lock, so that a waiter cannot miss it between looking and waiting.
-            let _held = shared.idle.0.lock().unwrap_or_else(PoisonError::into_inner);
-            shared.idle.1.notify_all();
+            let _held = shared.became_quiet.0.lock().unwrap_or_else(PoisonError::into_inner);
+            shared.became_quiet.1.notify_all();
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::net::dns::Names;
 use crate::net::flows::FlowDirectory;
 use crate::net::tcp::Census;
 use crate::wire::sip::Limits;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// Read by every shard, written seldom.
@@ -31,9 +31,9 @@ pub(super) struct Shared {
     pub(super) draining: AtomicBool,
     pub(super) stopping: AtomicBool,
     pub(super) counters: Counters,
-    /// Server transactions without a final response, per shard, kept up to date while draining.
-    pub(super) running: Vec<AtomicUsize>,
-    pub(super) idle: (Mutex<()>, Condvar),
+    /// Which shards have nothing left to finish, kept up to date while draining.
+    pub(super) quiet: Vec<AtomicBool>,
+    pub(super) became_quiet: (Mutex<()>, Condvar),
 }
 
 /// Counters for the metrics.

@@ -31,7 +31,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, UdpSocket as StdUdpSocket};
 use std::os::fd::AsRawFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -252,8 +252,8 @@ impl Bound {
             draining: false.into(),
             stopping: false.into(),
             counters: Counters::default(),
-            running: self.shards.iter().map(|_| AtomicUsize::new(usize::MAX)).collect(),
-            idle: Default::default(),
+            quiet: self.shards.iter().map(|_| AtomicBool::new(false)).collect(),
+            became_quiet: Default::default(),
         });
         let mut handle =
             Handle { shared, addresses: self.addresses, controls: Vec::new(), threads: Vec::new() };
@@ -321,6 +321,7 @@ impl<E: Engine> Seat<E> {
             controls: self.controls,
             mail: VecDeque::new(),
             mail_waits: true,
+            next_quiet_check: now,
             readable,
             batch: ReceiveBatch::new(),
             frames: Vec::new(),
@@ -375,12 +376,12 @@ impl<E> Handle<E> {
         for shard in 0..self.shared.mailboxes.shards() {
             self.shared.mailboxes.signal(shard, Post::Control);
         }
-        let is_idle = || self.shared.running.iter().all(|n| n.load(Ordering::Relaxed) == 0);
-        let (lock, idle) = &self.shared.idle;
+        let is_quiet = || self.shared.quiet.iter().all(|quiet| quiet.load(Ordering::Relaxed));
+        let (lock, changed) = &self.shared.became_quiet;
         let guard = lock.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = idle.wait_timeout_while(guard, patience, |()| !is_idle());
+        let waited = changed.wait_timeout_while(guard, patience, |()| !is_quiet());
         drop(waited.unwrap_or_else(PoisonError::into_inner));
-        is_idle()
+        is_quiet()
     }
 
     /// Ends every shard and waits for their threads.

@@ -145,8 +145,8 @@ impl World {
         self.shared.store.commit(commit, later)
     }
 
-    pub(super) fn tell(&mut self, event: Box<Event>) {
-        self.events.push(*event);
+    pub(super) fn tell(&mut self, event: Event) {
+        self.events.push(event);
     }
 
     /// Tells the observers of something at the edge of the node, when one of them wants to know.
