@@ -19,7 +19,7 @@ run:
 
 call:
 	@packaging/setup.sh run
-	@$(ENV) cargo build --quiet -p siphon-proxy && target/debug/siphon-proxy call --port $(PORT)
+	@$(ENV) cargo build --quiet -p siphon-tests --bin siphon-call && target/debug/siphon-call $(PORT) target/run.log
 
 test:
 	@packaging/setup.sh test

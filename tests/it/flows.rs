@@ -1,17 +1,13 @@
 //! Phones that can be reached only through the connection they opened, and mixed transports on one call.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
-use std::path::Path;
 use std::time::Duration;
 
 use siphon_tests::phone::Phone;
 use siphon_tests::subject::{Options, Server};
 
-/// The script users already have, unchanged (`tests/seed`), routes every call of this module.
 fn start(listen: &[IpAddr]) -> Server {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("seed/scripts/proxy_default.py");
-    assert!(script.exists(), "{} is in the tree", script.display());
-    Server::subject(&Options { script: Some(script), listen: listen.to_vec(), ..Options::default() })
+    Server::subject(&Options { listen: listen.to_vec(), ..Options::default() })
 }
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);

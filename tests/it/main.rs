@@ -2,6 +2,8 @@
 //!
 //! `SUBJECT=kamailio` runs the scenarios against Kamailio, which proves the scenarios.
 
+#![allow(clippy::disallowed_methods, reason = "real peers live in real time")]
+
 mod calls;
 mod command_line;
 mod config;

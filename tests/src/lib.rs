@@ -3,8 +3,11 @@
 //! Nothing here knows Siphon's inside: the wire is the only interface, so the same scenario runs against
 //! Kamailio as a reference (`SUBJECT=kamailio`) and against siphon-proxy.
 
+#![allow(clippy::disallowed_methods, reason = "real peers live in real time")]
+
 pub mod baresip;
 pub mod digest;
+pub mod ladder;
 pub mod message;
 pub mod peer;
 pub mod phone;

@@ -22,6 +22,18 @@ pub struct Peer {
     subject: SocketAddr,
     local: SocketAddr,
     skipped: RefCell<VecDeque<Message>>,
+    record: RefCell<Vec<Recorded>>,
+}
+
+/// One message as a peer sent or received it.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// When.
+    pub at: Instant,
+    /// Whether this peer sent it.
+    pub sent: bool,
+    /// The message.
+    pub message: Message,
 }
 
 impl Peer {
@@ -30,7 +42,13 @@ impl Peer {
         let ip = if subject.is_ipv4() { "127.0.0.1:0" } else { "[::1]:0" };
         let socket = UdpSocket::bind(ip).expect("loopback has a free port");
         let local = socket.local_addr().expect("a bound socket has an address");
-        Self { socket: Socket::Udp(socket), subject, local, skipped: RefCell::default() }
+        Self {
+            socket: Socket::Udp(socket),
+            subject,
+            local,
+            skipped: RefCell::default(),
+            record: RefCell::default(),
+        }
     }
 
     /// A TCP peer that connects to the subject.
@@ -60,7 +78,7 @@ impl Peer {
             .expect("a fresh connection is usable");
         let local = stream.local_addr().expect("a connected socket has an address");
         let socket = Socket::Tcp { stream, unread: RefCell::default() };
-        Self { socket, subject, local, skipped: RefCell::default() }
+        Self { socket, subject, local, skipped: RefCell::default(), record: RefCell::default() }
     }
 
     /// This peer's own address.
@@ -78,9 +96,25 @@ impl Peer {
         if matches!(self.socket, Socket::Udp(_)) { "UDP" } else { "TCP" }
     }
 
+    /// Everything sent as text and received so far, in order.
+    pub fn record(&self) -> Vec<Recorded> {
+        self.record.borrow().clone()
+    }
+
+    fn note(&self, sent: bool, message: Message) -> Message {
+        let mut record = self.record.borrow_mut();
+        // A test of thousands of messages wants no record of them.
+        if record.len() < 1000 {
+            record.push(Recorded { at: Instant::now(), sent, message: message.clone() });
+        }
+        message
+    }
+
     /// Sends SIP text; `\n` is a line end, a missing Content-Length is added.
     pub fn send(&self, text: &str) {
-        self.send_bytes(&on_the_wire(text));
+        let bytes = on_the_wire(text);
+        self.note(true, Message::read(&bytes));
+        self.send_bytes(&bytes);
     }
 
     /// Sends bytes as they are.
@@ -112,7 +146,7 @@ impl Peer {
                     match socket.recv_from(&mut buffer) {
                         // A keepalive is no message (RFC 5626 4.4.1 calls them pings).
                         Ok((n, _)) if buffer[..n].iter().all(u8::is_ascii_whitespace) => {}
-                        Ok((n, _)) => return Some(Message::read(&buffer[..n])),
+                        Ok((n, _)) => return Some(self.note(false, Message::read(&buffer[..n]))),
                         Err(error) if transient(&error) => {}
                         Err(error) => panic!("{}: {error}", self.local),
                     }
@@ -124,7 +158,7 @@ impl Peer {
                 loop {
                     if let Some(length) = framed(&unread) {
                         let rest = unread.split_off(length);
-                        return Some(Message::read(&std::mem::replace(&mut *unread, rest)));
+                        return Some(self.note(false, Message::read(&std::mem::replace(&mut *unread, rest))));
                     }
                     stream
                         .set_read_timeout(Some(remaining(end)?))

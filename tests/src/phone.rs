@@ -15,28 +15,37 @@ pub fn unique() -> String {
     format!("{:x}n{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A user agent with an address-of-record in example.com.
+/// A user agent with an address-of-record.
 pub struct Phone {
     /// The socket it speaks through.
     pub peer: Peer,
     user: String,
+    domain: String,
+    password: String,
     cseq: Cell<u32>,
     call_id: String,
 }
 
 impl Phone {
-    /// A phone that speaks UDP to the subject.
+    /// A phone of example.com that speaks UDP to the subject.
     pub fn udp(subject: SocketAddr, user: &str) -> Self {
-        Self::new(Peer::udp(subject), user)
+        Self::new(Peer::udp(subject), user, "example.com", "secret")
     }
 
-    /// A phone that keeps one TCP connection to the subject.
+    /// A phone of example.com that keeps one TCP connection to the subject.
     pub fn tcp(subject: SocketAddr, user: &str) -> Self {
-        Self::new(Peer::tcp(subject), user)
+        Self::new(Peer::tcp(subject), user, "example.com", "secret")
     }
 
-    fn new(peer: Peer, user: &str) -> Self {
-        Self { peer, user: user.to_owned(), cseq: Cell::new(1), call_id: format!("reg-{}", unique()) }
+    /// A phone of any domain.
+    pub fn new(peer: Peer, user: &str, domain: &str, password: &str) -> Self {
+        let [user, domain, password] = [user, domain, password].map(str::to_owned);
+        Self { peer, user, domain, password, cseq: Cell::new(1), call_id: format!("reg-{}", unique()) }
+    }
+
+    /// Its address-of-record.
+    pub fn aor(&self) -> String {
+        format!("sip:{}@{}", self.user, self.domain)
     }
 
     /// Its Contact: the socket's own address, which for TCP is an ephemeral port nobody listens on.
@@ -47,7 +56,7 @@ impl Phone {
 
     /// Registers with digest and checks that it is granted; the 200.
     pub fn register(&self) -> Message {
-        self.register_as(&format!("Contact: {}\nExpires: 300", self.contact()), "secret", 200)
+        self.register_as(&format!("Contact: {}\nExpires: 300", self.contact()), &self.password, 200)
     }
 
     /// Sends a REGISTER with these header lines, answers the 401, and checks the status of the second answer.
@@ -55,7 +64,8 @@ impl Phone {
         self.peer.send(&self.register_text(lines));
         let challenge = self.peer.final_status("REGISTER", 401);
         let challenge = challenge.header("WWW-Authenticate");
-        let answer = digest::answer(challenge, "REGISTER", "sip:example.com", &self.user, password);
+        let uri = format!("sip:{}", self.domain);
+        let answer = digest::answer(challenge, "REGISTER", &uri, &self.user, password);
         self.peer.send(&self.register_text(format!("{lines}\nAuthorization: {answer}").trim_start()));
         self.peer.final_status("REGISTER", status)
     }
@@ -63,14 +73,14 @@ impl Phone {
     /// The text of this phone's next REGISTER.
     pub fn register_text(&self, lines: &str) -> String {
         let cseq = self.cseq.replace(self.cseq.get() + 1);
-        let (user, id, via) = (&self.user, &self.call_id, self.via());
+        let (user, domain, id, via) = (&self.user, &self.domain, &self.call_id, self.via());
         let lines = if lines.is_empty() { String::new() } else { format!("\n{lines}") };
         format!(
-            "REGISTER sip:example.com SIP/2.0
+            "REGISTER sip:{domain} SIP/2.0
 {via}
 Max-Forwards: 70
-From: <sip:{user}@example.com>;tag=r{id}
-To: <sip:{user}@example.com>
+From: <sip:{user}@{domain}>;tag=r{id}
+To: <sip:{user}@{domain}>
 Call-ID: {id}
 CSeq: {cseq} REGISTER{lines}
 
@@ -92,16 +102,31 @@ CSeq: {cseq} REGISTER{lines}
     pub fn invite(&self, uri: &str) -> (String, Dialog) {
         let dialog = Dialog {
             call_id: format!("call-{}", unique()),
-            local: format!("<sip:{}@example.com>;tag={}", self.user, unique()),
+            local: format!("<{}>;tag={}", self.aor(), unique()),
             remote: format!("<{uri}>"),
             target: uri.to_owned(),
             routes: Vec::new(),
             cseq: Cell::new(1),
         };
-        let (cseq, via) = (1, self.via());
-        let text =
-            dialog.text("INVITE", cseq, &via, &format!("Contact: {}\n{SDP_TYPE}", self.contact()), SDP);
+        let text = self.invite_again(&dialog, "");
         (text, dialog)
+    }
+
+    /// The text of the dialog's INVITE with a fresh branch and further header lines.
+    fn invite_again(&self, dialog: &Dialog, lines: &str) -> String {
+        let lines = format!("{lines}Contact: {}\n{SDP_TYPE}", self.contact());
+        dialog.text("INVITE", dialog.cseq.get(), &self.via(), &lines, SDP)
+    }
+
+    /// Answers the 407 to `invite`: acknowledges it and sends the INVITE again with credentials; what was sent.
+    pub fn prove(&self, dialog: &Dialog, invite: &str, challenge: &Message) -> String {
+        self.peer.send(&self.within(invite, "ACK", Some(challenge.header("To"))));
+        let value = challenge.header("Proxy-Authenticate");
+        let answer = digest::answer(value, "INVITE", &dialog.target, &self.user, &self.password);
+        dialog.cseq.set(dialog.cseq.get() + 1);
+        let text = self.invite_again(dialog, &format!("Proxy-Authorization: {answer}\n"));
+        self.peer.send(&text);
+        text
     }
 
     /// Sends an in-dialog request with a fresh branch; what was sent.
@@ -117,8 +142,7 @@ CSeq: {cseq} REGISTER{lines}
     pub fn reinvite(&self, dialog: &Dialog) -> String {
         let cseq = dialog.cseq.get() + 1;
         dialog.cseq.set(cseq);
-        let lines = format!("Contact: {}\n{SDP_TYPE}", self.contact());
-        let text = dialog.text("INVITE", cseq, &self.via(), &lines, SDP);
+        let text = self.invite_again(dialog, "");
         self.peer.send(&text);
         text
     }

@@ -1,10 +1,10 @@
 //! Ports from the kernel: free for UDP and TCP alike, and never handed out twice by one test executable.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::net::{TcpListener, UdpSocket};
 use std::sync::Mutex;
 
-static HANDED_OUT: Mutex<Option<HashSet<u16>>> = Mutex::new(None);
+static HANDED_OUT: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
 /// A loopback port that nobody listens on, over UDP and TCP, for a process that must be told its port.
 ///
@@ -16,8 +16,7 @@ pub fn free() -> u16 {
 
 /// The first of `count` consecutive free ports (baresip takes the SIP port and, for TLS, the one after).
 pub fn range(count: u16) -> u16 {
-    let mut guard = HANDED_OUT.lock().expect("no test panics while it holds the list of ports");
-    let taken = guard.get_or_insert_with(HashSet::new);
+    let mut taken = HANDED_OUT.lock().expect("no test panics while it holds the list of ports");
     for _ in 0..1000 {
         let probe = UdpSocket::bind("127.0.0.1:0").expect("the kernel has a free UDP port");
         let first = probe.local_addr().expect("a bound socket has an address").port();

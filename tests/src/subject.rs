@@ -46,7 +46,7 @@ pub struct Options {
     pub timer_c: Duration,
     /// Shards (siphon-proxy only); the variable `SHARDS` says how many when a test does not.
     pub shards: usize,
-    /// The routing script, where it is not the default one (siphon-proxy only).
+    /// The routing script (siphon-proxy only); without one, the seed's default script.
     pub script: Option<PathBuf>,
     /// Further YAML, appended to the configuration (siphon-proxy only).
     pub more: String,
@@ -203,8 +203,8 @@ fn addresses(first: SocketAddr, options: &Options) -> impl Iterator<Item = Socke
 }
 
 fn siphon_yaml(address: SocketAddr, options: &Options) -> String {
-    let script =
-        options.script.as_ref().map(|path| format!("script:\n  path: {:?}\n", path.display().to_string()));
+    let seed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("seed/scripts/proxy_default.py");
+    let script = options.script.clone().unwrap_or_else(seed);
     let listen: Vec<String> = addresses(address, options).map(|address| format!("\"{address}\"")).collect();
     let listen = listen.join(", ");
     let (t1, c) = (options.t1.as_millis(), options.timer_c.as_secs());
@@ -214,6 +214,8 @@ fn siphon_yaml(address: SocketAddr, options: &Options) -> String {
   tcp: [{listen}]
 domain:
   local: ["example.com"]
+script:
+  path: "{}"
 auth:
   realm: "example.com"
   backend: static
@@ -222,11 +224,11 @@ transaction: {{t1_ms: {t1}, t2_ms: {}, t4_ms: {}, timer_c_secs: {c}}}
 server: {{drain_secs: 0}}
 shards: {}
 log: {{level: info, format: pretty}}
-{}{}"#,
+{}"#,
+        script.display(),
         t1 * 8,
         t1 * 10,
         options.shards,
-        script.unwrap_or_default(),
         options.more
     )
 }

@@ -1,0 +1,91 @@
+//! `make call`: two built-in phones register with digest at a running siphon-proxy, call each other through it, and
+//! the ladder of what happened is printed, with the script line that decided where the proxy's log names it.
+
+#![allow(clippy::disallowed_methods, reason = "real peers live in real time")]
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use siphon_tests::ladder;
+use siphon_tests::message::Message;
+use siphon_tests::peer::{Peer, Recorded};
+use siphon_tests::phone::Phone;
+
+const DOMAIN: &str = "siphon.local";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let port = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(5060);
+    let log = arguments.next();
+    let proxy = SocketAddr::from(([127, 0, 0, 1], port));
+    let probe = Peer::udp(proxy);
+    probe.send(&options(&probe));
+    if probe.receive(Duration::from_secs(2)).is_none() {
+        eprintln!("call: nothing answers on {proxy}; start it in another shell with: make run PORT={port}");
+        return ExitCode::FAILURE;
+    }
+    let password = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
+    let alice =
+        Phone::new(Peer::udp(proxy), "alice", DOMAIN, &password("SIPHON_ALICE_PASSWORD", "wonderland"));
+    let bob = Phone::new(Peer::udp(proxy), "bob", DOMAIN, &password("SIPHON_BOB_PASSWORD", "builder"));
+    call(&alice, &bob);
+    let decisions = log.map(|path| decisions(&path)).unwrap_or_default();
+    let ladder =
+        ladder::draw(("alice", &alice.peer), "siphon-proxy", ("bob", &bob.peer), |r| beside(r, &decisions));
+    println!("{ladder}\ncall: alice and bob registered with digest, talked, and hung up");
+    ExitCode::SUCCESS
+}
+
+fn call(alice: &Phone, bob: &Phone) {
+    bob.register();
+    alice.register();
+    let (invite, mut dialog) = alice.invite(&bob.aor());
+    alice.peer.send(&invite);
+    let first = alice.peer.find("an answer to INVITE", |m| m.status() >= 180 || m.status() == 407);
+    if first.status() == 407 {
+        alice.prove(&dialog, &invite, &first);
+    }
+    let at_bob = bob.peer.request("INVITE");
+    bob.answer(&at_bob, 180, "Ringing");
+    alice.peer.provisional("INVITE", 180);
+    bob.answer(&at_bob, 200, "OK");
+    dialog.confirm(&alice.peer.final_status("INVITE", 200));
+    alice.ack(&dialog);
+    bob.peer.request("ACK");
+    alice.send_in(&dialog, "BYE", "");
+    bob.answer(&bob.peer.request("BYE"), 200, "OK");
+    alice.peer.final_status("BYE", 200);
+}
+
+/// What the proxy's log says was decided, by Call-ID, method and CSeq number.
+fn decisions(path: &str) -> BTreeMap<String, String> {
+    let log = std::fs::read_to_string(path).unwrap_or_default();
+    let field = |line: &str, name: &str| {
+        let value = line.split_once(&format!("{name}="))?.1;
+        let value = value
+            .strip_prefix('"')
+            .map_or_else(|| value.split(' ').next(), |quoted| quoted.split('"').next());
+        value.map(str::to_owned)
+    };
+    let decided = log.lines().filter_map(|line| {
+        let key = format!("{} {}", field(line, "call_id")?, field(line, "cseq")?);
+        Some((key, format!("{} by {}", field(line, "decided")?, field(line, "line")?)))
+    });
+    decided.collect()
+}
+
+fn beside(recorded: &Recorded, decisions: &BTreeMap<String, String>) -> Option<String> {
+    let Recorded { sent: true, message, .. } = recorded else { return None };
+    let key = format!("{} {}", message.header("Call-ID"), message.header("CSeq"));
+    decisions.get(&key).filter(|_| Message::status(message) == 0).cloned()
+}
+
+fn options(peer: &Peer) -> String {
+    let (local, port) = (peer.local(), peer.local().port());
+    format!(
+        "OPTIONS sip:{DOMAIN} SIP/2.0\nVia: SIP/2.0/UDP {local};branch=z9hG4bKprobe{port}\nMax-Forwards: 70\n\
+         From: <sip:probe@{DOMAIN}>;tag=p{port}\nTo: <sip:{DOMAIN}>\nCall-ID: probe-{port}\nCSeq: 1 OPTIONS\n\n"
+    )
+}
