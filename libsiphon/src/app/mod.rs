@@ -10,5 +10,6 @@ pub mod logging;
 mod owner;
 mod pages;
 pub mod role;
+pub mod sip;
 mod run;
 pub mod watch;

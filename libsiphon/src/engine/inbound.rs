@@ -159,6 +159,7 @@ impl Shard {
         });
         let servers = &self.servers;
         self.matching.insert_unique(hash, server, |k| servers.get(*k).map_or(0, |s| s.key.hash()));
+        self.unanswered += 1;
         self.tell_started(Side::Server, server, out);
         // The first output hands us the request, which is in our hands already.
         outputs.retain(|o| *o != ServerOutput::PassToTu);

@@ -81,6 +81,7 @@ impl Shard {
         entry.last = Some(bytes);
         let class = Class::of(code);
         if class != Class::Provisional {
+            self.unanswered -= 1;
             let (method, took) = (entry.method, self.now.since(entry.started));
             if out.subscribed.contains(Classes::TRANSACTIONS)
                 && let Some(work) = &entry.work

@@ -70,6 +70,8 @@ pub struct Shard {
     pub(crate) tickets: Tickets,
     pub(crate) parking: Parking,
     pub(crate) draining: bool,
+    /// Server transactions without a final response.
+    pub(crate) unanswered: usize,
     pub(crate) stats: Stats,
     due: Vec<u64>,
     /// Where forwarded messages are written before they are copied to size.
@@ -105,6 +107,7 @@ impl Shard {
             tickets: Tickets::default(),
             parking: Parking::default(),
             draining: false,
+            unanswered: 0,
             stats: Stats::default(),
             due: Vec::new(),
             scratch: Vec::new(),
@@ -169,9 +172,14 @@ impl Shard {
         self.draining = true;
     }
 
+    /// Server transactions that still owe a final response.
+    pub fn unanswered(&self) -> usize {
+        self.unanswered
+    }
+
     /// Whether no transaction waits for a final response and no ticket is open.
     pub fn is_quiet(&self) -> bool {
-        self.tickets.len() == 0 && self.servers.iter().all(|(_, s)| s.work.is_none())
+        self.tickets.len() == 0 && self.unanswered == 0
     }
 
     /// Server and client transactions held, lingering ones included.

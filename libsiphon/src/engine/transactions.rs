@@ -67,6 +67,9 @@ impl Shard {
     /// A server transaction has ended: whatever still hangs on it ends with it.
     pub(crate) fn forget_server(&mut self, key: Key, out: &mut Effects) {
         let Some(server) = self.servers.remove(key) else { return };
+        if !server.machine.is_answered() {
+            self.unanswered -= 1;
+        }
         if let Some((id, _)) = server.timer {
             self.wheel.cancel(id);
         }

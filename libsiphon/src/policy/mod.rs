@@ -5,10 +5,12 @@
 //! verdict are committed when the engine receives it, so a handler that awaits answers several times: each
 //! answer but the last has [`finished`](Verdict::finished) false.
 
+pub mod builtin;
 pub mod question;
 pub mod target;
 pub mod verdict;
 
+pub use builtin::Builtin;
 pub use question::{Question, QuestionKind};
 pub use target::{Strategy, Target};
 pub use verdict::{Commit, Decision, Header, Interest, Keep, RelayOptions, ReplySpec, Verdict};

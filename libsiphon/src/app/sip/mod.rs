@@ -1,0 +1,7 @@
+//! What SIP roles are composed of: their YAML blocks turned into settings, and the running node.
+
+pub mod node;
+pub mod settings;
+
+pub use node::{PolicyParts, SipNode};
+pub use settings::SipBlocks;

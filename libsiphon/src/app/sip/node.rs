@@ -1,0 +1,180 @@
+//! A SIP role's node: sockets, shards, policy and observers put together.
+
+use crate::app::clock;
+use crate::app::role::{Reload, StartFault};
+use crate::app::sip::settings::SipBlocks;
+use crate::base::text::Text;
+use crate::base::time::{Duration, Instant};
+use crate::base::token::Secret;
+use crate::driver::start::{PolicyFactory, WrapThread};
+use crate::driver::{EventSource, Handle, MemoryStore, Parts, event_stream, start};
+use crate::engine::{Node, Shard};
+use crate::net::dns::{Done, Names};
+use crate::observe::{Observer, Observers};
+use crate::proto::auth::Authenticator;
+use crate::proto::locate::{Lookup, Records};
+use crate::proto::proxy::own::OwnAddresses;
+use crate::proto::registrar::{Location, Registrar};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Stripes of the location table: more than there are shards, so that two seldom meet.
+const STRIPES: usize = 64;
+
+/// Addresses of record that a node holds.
+const MAX_AORS: usize = 5_000_000;
+
+/// Events that may wait for the observers.
+const EVENTS_WAITING: usize = 65_536;
+
+/// How the policies of the shards come about.
+pub struct PolicyParts {
+    /// Makes the policy of one shard, on its thread.
+    pub factory: PolicyFactory,
+    /// Around each shard's thread.
+    pub wrap_thread: WrapThread,
+}
+
+/// A running node.
+pub struct SipNode {
+    /// What the shards share.
+    pub node: Arc<Node>,
+    handle: Handle<Shard>,
+    observing: Option<std::thread::JoinHandle<()>>,
+    draining: bool,
+}
+
+/// Binds, and starts what `policy` makes of the node. `observers` run on a thread of their own.
+pub fn run(
+    blocks: &SipBlocks<'_>,
+    policy: impl FnOnce(&Arc<Node>, &crate::driver::EventSink) -> Result<PolicyParts, StartFault>,
+    mut observers: Observers,
+) -> Result<SipNode, StartFault> {
+    let fault = |error: std::io::Error| StartFault::Other(error.to_string());
+    let bound = start::bind(blocks.driver()).map_err(|e| StartFault::Bind {
+        transport: e.listen.transport.uri_token(),
+        address: e.listen.address,
+        error: e.error,
+    })?;
+    let mut rng = crate::driver::clock::seeded_rng().map_err(fault)?;
+    let secret = match &blocks.auth.nonce_secret {
+        // Nonces and tokens of nodes that share the secret are good on all of them.
+        Some(text) => Secret::new(0, 0).derive(text.reveal()),
+        None => Secret::new(rng.next_u64(), rng.next_u64()),
+    };
+    let own = OwnAddresses::new(blocks.listeners(bound.addresses()), blocks.domains(), &interfaces());
+    let now = clock::now();
+    let location = Arc::new(Location::new(&secret.derive("location"), STRIPES, MAX_AORS, now));
+    let registrar = Registrar::new(blocks.registrar(), location, &secret.derive("gruu"));
+    let auth = Authenticator::new(blocks.digest(), secret.derive("nonce"));
+    // Connection ids begin anew with each start, and tokens on the wire name them.
+    let epoch = rng.next_u64() as u32;
+    let node =
+        Arc::new(Node::new(blocks.shard_count(), secret, epoch, own, registrar, auth, blocks.engine()));
+    node.logins.store(blocks.logins().map(Arc::new));
+    let (events, source) = event_stream(observers.classes(), EVENTS_WAITING);
+    let parts = policy(&node, &events)?;
+    let engines = node.clone();
+    let handle = bound
+        .start(Parts {
+            engine: Arc::new(move |s| Shard::new(s.index, engines.clone(), s.rng.clone(), s.now)),
+            policy: parts.factory,
+            store: Arc::new(MemoryStore),
+            names: Arc::new(NumericOnly),
+            events,
+            wrap_thread: parts.wrap_thread,
+        })
+        .map_err(fault)?;
+    let observing = std::thread::Builder::new()
+        .name("observers".to_owned())
+        .spawn(move || observe(&source, &mut observers))
+        .map_err(fault)?;
+    Ok(SipNode { node, handle, observing: Some(observing), draining: false })
+}
+
+/// Hands the event stream to the observers until it ends.
+fn observe(source: &EventSource, observers: &mut Observers) {
+    let mut events = Vec::new();
+    while source.take(&mut events, Duration::from_secs(1)) {
+        for event in events.drain(..) {
+            observers.see(&event);
+        }
+        // Events gather meanwhile, so that shards seldom have to wake this thread.
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The addresses of this machine's interfaces: a listener on the unspecified address answers at each.
+fn interfaces() -> Vec<IpAddr> {
+    if_addrs::get_if_addrs().map(|list| list.iter().map(|i| i.ip()).collect()).unwrap_or_default()
+}
+
+impl SipNode {
+    /// `udp 127.0.0.1:5060`, with the ports the kernel gave.
+    pub fn listening(&self) -> Vec<String> {
+        self.handle.addresses().iter().map(|l| format!("{} {}", l.transport, l.address)).collect()
+    }
+
+    /// What of a new configuration can be taken over while running; the rest is named.
+    pub fn reload(&self, blocks: &SipBlocks<'_>, _what: Reload) -> String {
+        self.node.logins.store(blocks.logins().map(Arc::new));
+        let users = blocks.auth.users.len();
+        format!("{users} accounts")
+    }
+
+    /// Takes no new calls from now on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+        self.handle.drain(Duration::ZERO);
+        self.handle.on_each_shard(|shard| shard.engine.drain());
+    }
+
+    /// Whether every transaction has its final response.
+    pub fn is_idle(&self) -> bool {
+        self.handle.drain(Duration::ZERO)
+    }
+
+    /// Connections of the node.
+    pub fn connections(&self) -> usize {
+        self.handle.connections()
+    }
+
+    /// The driver.
+    pub fn handle(&self) -> &Handle<Shard> {
+        &self.handle
+    }
+
+    /// Ends the shards, then the observers.
+    pub fn stop(self) {
+        let SipNode { handle, observing, .. } = self;
+        handle.stop();
+        if let Some(thread) = observing
+            && thread.join().is_err()
+        {
+            tracing::error!("the observers' thread had panicked");
+        }
+    }
+
+    /// Now, on the shards' clock.
+    pub fn now(&self) -> Instant {
+        self.handle.clock().now()
+    }
+
+    /// The digest realm when a script names none.
+    pub fn realm(&self) -> Text {
+        self.node.logins.load().as_ref().map(|l| l.realm.clone()).unwrap_or_default()
+    }
+}
+
+/// Knows no names: addresses alone can be reached.
+struct NumericOnly;
+
+impl Names for NumericOnly {
+    fn look_up(&self, lookup: &Lookup, _now: Instant, _done: Done) -> Option<Records> {
+        Some(match lookup {
+            Lookup::Naptr(_) => Records::Naptr(Vec::new()),
+            Lookup::Srv(_) => Records::Srv(Vec::new()),
+            Lookup::Addresses(_) => Records::Addresses(Vec::new()),
+        })
+    }
+}

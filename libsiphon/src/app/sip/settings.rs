@@ -1,0 +1,207 @@
+//! From the YAML blocks of a SIP role to the settings of its engine, registrar, authentication and sockets.
+
+use crate::app::config::address::HostPort;
+use crate::app::config::auth::{self, Auth, User};
+use crate::app::config::limits::{Limits, Overload};
+use crate::app::config::listen::{Domain, Listen, Listener};
+use crate::app::config::nat::Nat;
+use crate::app::config::node::{Cache, Dns, Server};
+use crate::app::config::registrar::Registrar;
+use crate::app::config::script::Script;
+use crate::app::config::transaction::Transaction;
+use crate::base::flow::Transport;
+use crate::base::text::Text;
+use crate::driver::overload::OverloadSettings;
+use crate::driver::start::{DriverConfig, Listen as Bind};
+use crate::engine::Settings;
+use crate::engine::node::Logins;
+use crate::net::NetSettings;
+use crate::proto::auth::{Algorithm, DigestSettings, StaticUsers, UserSecret};
+use crate::proto::proxy::own;
+use crate::proto::registrar::RegistrarSettings;
+use crate::proto::transaction::TimerSettings;
+use crate::wire::sip;
+use std::time::Duration;
+
+/// The blocks a SIP role shares with the others of its kind.
+#[derive(Clone, Copy, Debug)]
+pub struct SipBlocks<'a> {
+    /// `listen`
+    pub listen: &'a Listen,
+    /// `advertised_address`
+    pub advertised: Option<&'a HostPort>,
+    /// `domain`
+    pub domain: &'a Domain,
+    /// `script`
+    pub script: &'a Script,
+    /// `registrar`
+    pub registrar: &'a Registrar,
+    /// `auth`
+    pub auth: &'a Auth,
+    /// The realm of challenges whose script names none.
+    pub realm: &'a str,
+    /// `nat`
+    pub nat: &'a Nat,
+    /// `transaction`
+    pub transaction: &'a Transaction,
+    /// `limits`
+    pub limits: &'a Limits,
+    /// `overload`
+    pub overload: &'a Overload,
+    /// `shards`
+    pub shards: Option<u8>,
+    /// `dns`
+    pub dns: &'a Dns,
+    /// `cache`
+    pub cache: &'a [Cache],
+    /// `server`
+    pub server: &'a Server,
+}
+
+impl SipBlocks<'_> {
+    /// `shards`, or one per core.
+    pub fn shard_count(&self) -> u8 {
+        let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(64));
+        self.shards.unwrap_or_else(|| u8::try_from(cores()).unwrap_or(1)).max(1)
+    }
+
+    /// Settings of the shards.
+    pub fn engine(&self) -> Settings {
+        let timers =
+            TimerSettings::new(self.transaction.t1_ms.0, self.transaction.t2_ms.0, self.transaction.t4_ms.0);
+        // A client that must not hear a 100 hears none before its own patience ends.
+        let delay = match self.transaction.auto_emit_100_trying {
+            true => self.transaction.auto_emit_100_trying_delay_ms.0,
+            false => Duration::from_secs(86_400),
+        };
+        Settings {
+            timers: timers.with_trying_delay(delay),
+            timer_c: self.transaction.timer_c_secs.0,
+            policy_deadline: self.script.deadline_secs.0,
+            limits: self.messages(),
+            max_transactions: self.limits.transactions as usize,
+            max_breadth: self.limits.branches,
+            max_queued_questions: 16,
+            // RFC 3261 18.1.1: within 200 bytes of the path MTU, or at 1300 when the MTU is the usual one.
+            max_datagram: usize::from(self.listen.mtu).saturating_sub(200),
+            server_header: self.server.server_header.clone(),
+            retry_after: self.retry_after(),
+        }
+    }
+
+    fn messages(&self) -> sip::Limits {
+        sip::Limits {
+            message: self.limits.message_bytes.size(),
+            header_section: self.limits.header_bytes.size(),
+            headers: self.limits.headers as usize,
+            uri: self.limits.uri_bytes.size(),
+            body: self.limits.body_bytes.size(),
+        }
+    }
+
+    fn retry_after(&self) -> (u32, u32) {
+        (self.overload.retry_after_min_secs.whole(), self.overload.retry_after_max_secs.whole())
+    }
+
+    /// What the driver is started with.
+    pub fn driver(&self) -> DriverConfig {
+        let bind = |transport, list: &[Listener]| {
+            list.iter().map(move |l| Bind { transport, address: l.address.0 }).collect::<Vec<_>>()
+        };
+        let mut listen = bind(Transport::Udp, &self.listen.udp);
+        listen.extend(bind(Transport::Tcp, &self.listen.tcp));
+        let net = NetSettings {
+            max_connections: self.limits.connections as usize,
+            max_connections_per_ip: self.limits.connections_per_address as usize,
+            max_queued_octets: self.limits.send_queue_bytes.size(),
+            idle_timeout: self.limits.connection_idle_secs.0,
+            ..NetSettings::default()
+        };
+        let overload = OverloadSettings {
+            target: self.overload.target_ms.0,
+            interval: self.overload.interval_ms.0,
+            retry_after: self.retry_after(),
+            ..OverloadSettings::default()
+        };
+        DriverConfig {
+            net,
+            overload,
+            limits: self.messages(),
+            server_header: self.server.server_header.clone(),
+            ..DriverConfig::new(listen, self.shard_count())
+        }
+    }
+
+    /// The listeners as peers know them; `bound` are the addresses in the order of [`driver`](Self::driver), with the
+    /// ports that the kernel gave.
+    pub fn listeners(&self, bound: &[Bind]) -> Vec<own::Listener> {
+        let advertise = self.listen.udp.iter().chain(&self.listen.tcp).map(|l| l.advertise.as_ref());
+        let named = |(bound, advertise): (&Bind, Option<&HostPort>)| {
+            let name = advertise.or(self.advertised);
+            let host = name.map_or_else(|| bound.address.ip().to_string(), |n| n.host.clone());
+            own::Listener {
+                transport: bound.transport,
+                bound: bound.address,
+                host: if host.contains(':') { format!("[{host}]") } else { host },
+                port: name.and_then(|n| n.port).unwrap_or(bound.address.port()),
+            }
+        };
+        bound.iter().zip(advertise).map(named).collect()
+    }
+
+    /// `domain.local`.
+    pub fn domains(&self) -> Vec<own::Domain> {
+        self.domain.local.iter().map(|d| own::Domain { host: d.host.clone(), port: d.port }).collect()
+    }
+
+    /// Settings of the registrar.
+    pub fn registrar(&self) -> RegistrarSettings {
+        RegistrarSettings {
+            default_expires: self.registrar.default_expires.whole(),
+            min_expires: self.registrar.min_expires.whole(),
+            max_expires: self.registrar.max_expires.whole(),
+            max_contacts: self.registrar.max_contacts as usize,
+            enforce_auth_aor_match: self.registrar.enforce_auth_aor_match,
+            ..RegistrarSettings::default()
+        }
+    }
+
+    /// Settings of digest authentication.
+    pub fn digest(&self) -> DigestSettings {
+        DigestSettings {
+            algorithms: self.auth.algorithms.iter().map(|a| algorithm(*a)).collect(),
+            offer_auth_int: self.auth.qop.contains(&auth::Qop::AuthInt),
+            nonce_lifetime: self.auth.nonce_ttl_secs.0,
+            ..DigestSettings::default()
+        }
+    }
+
+    /// The user table; `None` when it is empty.
+    pub fn logins(&self) -> Option<Logins> {
+        if self.auth.users.is_empty() {
+            return None;
+        }
+        let users = self.auth.users.iter().flat_map(|(name, user)| {
+            secrets(user).into_iter().map(|secret| (Text::from(name.as_str()), secret)).collect::<Vec<_>>()
+        });
+        Some(Logins { realm: Text::from(self.realm), users: Box::new(StaticUsers::new(users)) })
+    }
+}
+
+const fn algorithm(from: auth::Algorithm) -> Algorithm {
+    match from {
+        auth::Algorithm::Md5 => Algorithm::Md5,
+        auth::Algorithm::Sha256 => Algorithm::Sha256,
+        auth::Algorithm::Sha512_256 => Algorithm::Sha512_256,
+    }
+}
+
+fn secrets(user: &User) -> Vec<UserSecret> {
+    match user {
+        User::Password(password) => vec![UserSecret::Password(Text::from(password.reveal()))],
+        User::Hashes(hashes) => [auth::Algorithm::Md5, auth::Algorithm::Sha256, auth::Algorithm::Sha512_256]
+            .into_iter()
+            .filter_map(|a| Some(UserSecret::Ha1(algorithm(a), Text::from(hashes.of(a)?.reveal()))))
+            .collect(),
+    }
+}
