@@ -172,11 +172,6 @@ impl Shard {
         self.draining = true;
     }
 
-    /// Server transactions that still owe a final response.
-    pub fn unanswered(&self) -> usize {
-        self.unanswered
-    }
-
     /// Whether no transaction waits for a final response and no ticket is open.
     pub fn is_quiet(&self) -> bool {
         self.tickets.len() == 0 && self.unanswered == 0
