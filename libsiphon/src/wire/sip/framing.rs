@@ -217,3 +217,7 @@ const COMPACT: usize = 16 * 1024;
 
 /// An empty buffer larger than this is given back.
 const KEEP: usize = 16 * 1024;
+
+#[cfg(test)]
+#[path = "framing_tests.rs"]
+mod tests;

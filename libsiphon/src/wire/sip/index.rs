@@ -241,9 +241,7 @@ impl<'a> Indexer<'a> {
             if let Err(fault) = self.header(at) {
                 match fault {
                     // A line that runs into the limit was cut by us.
-                    Malformed::LineEnd | Malformed::Truncated if self.head.len() < self.total => {
-                        self.unended()
-                    }
+                    Malformed::Truncated if self.head.len() < self.total => self.unended(),
                     fault => self.stop(fault),
                 }
                 self.index.headers_end = offset(at);
@@ -392,8 +390,10 @@ fn line(head: &[u8], at: usize, folds: bool) -> Result<Line, Malformed> {
         let rest = cut(head, from, head.len());
         let end = from.saturating_add(memchr::memchr2(b'\r', b'\n', rest).ok_or(Malformed::Truncated)?);
         let next = end.saturating_add(2);
-        if cut(head, end, next) != b"\r\n" {
-            return Err(Malformed::LineEnd);
+        match head.get(end..) {
+            Some([b'\r', b'\n', ..]) => {}
+            Some([b'\r']) => return Err(Malformed::Truncated),
+            _ => return Err(Malformed::LineEnd),
         }
         if folds && matches!(head.get(next), Some(b' ' | b'\t')) {
             from = next;

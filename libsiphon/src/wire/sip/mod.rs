@@ -12,6 +12,8 @@ mod auth;
 mod build;
 mod error;
 pub mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz_targets;
 mod header;
 mod header_id;
 mod index;
@@ -68,3 +70,7 @@ mod uri_tests;
 #[cfg(test)]
 #[path = "fields_tests.rs"]
 mod fields_tests;
+
+#[cfg(test)]
+#[path = "property_tests.rs"]
+mod property_tests;

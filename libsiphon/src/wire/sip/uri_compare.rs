@@ -6,6 +6,9 @@ use super::uri::{Scheme, Uri, escape, unescape};
 impl Uri<'_> {
     /// Whether the two are equivalent by the rules of their scheme. Not transitive for sip URIs (RFC 3261 19.1.4).
     pub fn same_as(&self, other: &Uri<'_>) -> bool {
+        if self.as_str() == other.as_str() {
+            return true;
+        }
         if self.scheme() != other.scheme() {
             return false;
         }

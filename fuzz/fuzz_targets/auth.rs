@@ -1,0 +1,4 @@
+//! See `siphon::wire::sip::fuzz_targets::auth`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| siphon::wire::sip::fuzz_targets::auth(bytes));
