@@ -5,6 +5,7 @@
     reason = "load is paced by the clock, and tasks are the generator's own"
 )]
 
+mod count;
 mod cpu;
 mod fill;
 mod line;
@@ -54,6 +55,15 @@ struct Arguments {
     /// Also measure goodput at three times the sustainable rate.
     #[arg(long)]
     overload: bool,
+    /// Also count instructions and allocations of the engine (needs valgrind).
+    #[arg(long)]
+    count: bool,
+    /// What `--count` runs under valgrind.
+    #[arg(long, hide = true)]
+    count_one: Option<count::What>,
+    /// How often.
+    #[arg(long, hide = true, default_value_t = 1000)]
+    times: u32,
     /// Folder for the report.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -61,6 +71,10 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(what) = arguments.count_one {
+        count::inner(what, arguments.times);
+        return ExitCode::SUCCESS;
+    }
     match session::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

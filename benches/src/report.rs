@@ -68,6 +68,7 @@ pub(crate) struct Report {
     overload: Vec<(Kind, Overload)>,
     kinds: Vec<Kind>,
     about: String,
+    counted: String,
 }
 
 impl Report {
@@ -82,6 +83,7 @@ impl Report {
             memory: Vec::new(),
             overload: Vec::new(),
             kinds: arguments.servers.clone(),
+            counted: String::new(),
             about,
         }
     }
@@ -92,6 +94,10 @@ impl Report {
 
     pub(crate) fn memory(&mut self, kind: Kind, memory: Memory) {
         self.memory.push((kind, memory));
+    }
+
+    pub(crate) fn count(&mut self, table: String) {
+        self.counted = table;
     }
 
     pub(crate) fn overload(&mut self, kind: Kind, overload: Overload) {
@@ -188,6 +194,6 @@ impl Report {
                 );
             }
         }
-        out
+        out + &self.counted
     }
 }

@@ -45,6 +45,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), String> {
             report.overload(kind, overload(kind, arguments)?);
         }
     }
+    if arguments.count {
+        report.count(crate::count::report()?);
+    }
     report.write(&arguments.out).map_err(|error| format!("{}: {error}", arguments.out.display()))
 }
 

@@ -1,13 +1,13 @@
 //! The configuration of siphon-proxy as an operator meets it: what loads, what is refused, and in which words.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
 use siphon::app::config::{self, Environment, Loaded, Text, effective, reference};
 use siphon_proxy::config::ProxyConfig;
 
-struct Fake(HashMap<&'static str, &'static str>);
+struct Fake(BTreeMap<&'static str, &'static str>);
 
 impl Environment for Fake {
     fn var(&self, name: &str) -> Option<String> {
@@ -20,7 +20,7 @@ impl Environment for Fake {
 }
 
 fn env() -> Fake {
-    Fake(HashMap::from([
+    Fake(BTreeMap::from([
         ("PORT", "5070"),
         ("COLON", "a: b # c"),
         ("EMPTY", ""),
