@@ -1,1 +1,54 @@
-//! (filled in by its step)
+//! The PyO3 adapter of [`policy`](crate::policy): Python decides, through verbs that are recorded and committed.
+//!
+//! The only place that names `pyo3`. [`Script`] is the script of a node: its generations, timers, caches, lanes.
+//! [`ScriptPolicy`] is one shard's view of it. Reach of a script: [`NodeServices`].
+//!
+//! Threads here take their own clock and may block: lane threads, the asyncio loop, the interpreter's own.
+
+mod awaitable;
+mod bridge;
+mod cache;
+mod cache_namespace;
+mod call;
+mod check;
+mod context;
+mod convert;
+mod call;
+mod edits;
+mod frame;
+mod generation;
+mod handler;
+mod interpreter;
+mod lane;
+mod log_namespace;
+mod metrics_namespace;
+mod namespace;
+mod parked;
+mod policy;
+mod proxy_namespace;
+mod record;
+mod registrar_namespace;
+mod reply;
+mod request;
+mod request_edits;
+mod sanity;
+mod script;
+mod services;
+mod siphon_module;
+mod surface;
+mod timer_namespace;
+mod timers;
+mod uri;
+
+
+
+
+pub use cache::CacheSettings;
+pub use check::{Problem, check};
+pub use interpreter::{initialize, wrap_thread};
+pub use policy::ScriptPolicy;
+pub use script::{LoadError, Script, ScriptSettings, ScriptSource, SyncMode};
+pub use services::{
+    Binding, DigestCheck, DigestKind, DigestOutcome, LogLevel, LogLine, Metric, MetricDefinition, MetricKind,
+    NodeServices, SaveRequest, Saved, Undo,
+};

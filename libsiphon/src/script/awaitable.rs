@@ -1,0 +1,200 @@
+//! What `await` gets from us: results that are there already, and wishes that park the handler until they are
+//! granted. In a sync handler the same calls give their result directly, and wait for it in the lane.
+
+use super::context::{Context, Mode};
+use super::reply::Reply;
+use super::script::{Posted, Script};
+use crate::base::time::Duration;
+use crate::policy::{OriginatedRequest, Outcome};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
+use pyo3::prelude::*;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+/// What a parked handler waits for.
+pub(crate) enum Wish {
+    /// The final response to a request of ours.
+    Send(OriginatedRequest),
+    /// Time.
+    Sleep(Duration),
+}
+
+enum State {
+    Ready(Py<PyAny>),
+    Wished(Wish),
+    /// Handed to whoever grants it.
+    Pending,
+    Raises(PyErr),
+    Done,
+}
+
+/// An awaitable of ours.
+#[pyclass(frozen, module = "siphon", name = "Awaitable")]
+pub(crate) struct Awaitable {
+    what: &'static str,
+    state: Mutex<State>,
+    script: Arc<Script>,
+    shard: u8,
+}
+
+impl Awaitable {
+    fn swap(&self, next: State) -> State {
+        std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), next)
+    }
+
+    /// Takes the wish to grant it; `None` when there is nothing to wait for.
+    pub(crate) fn take_wish(&self) -> Option<Wish> {
+        match self.swap(State::Pending) {
+            State::Wished(wish) => Some(wish),
+            other => {
+                self.swap(other);
+                None
+            }
+        }
+    }
+
+    /// Gives the result; the next step of the coroutine takes it.
+    pub(crate) fn resolve(&self, py: Python<'_>, outcome: Option<Outcome>) {
+        let next = match result(py, outcome) {
+            Ok(value) => State::Ready(value),
+            Err(error) => State::Raises(error),
+        };
+        self.swap(next);
+    }
+}
+
+/// The Python value of an outcome: the response, or `None` when there was none; a sleep gives `None`.
+fn result(py: Python<'_>, outcome: Option<Outcome>) -> PyResult<Py<PyAny>> {
+    match outcome {
+        Some(Outcome::Response(message)) => Ok(Py::new(py, Reply::new(message, None, false))?.into_any()),
+        Some(Outcome::Failed(_)) | None => Ok(py.None()),
+    }
+}
+
+#[pymethods]
+impl Awaitable {
+    fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        let this = slf.get();
+        // On an asyncio loop only a future of that loop can be waited for.
+        let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
+        if !running.is_none() {
+            if let Some(wish) = this.take_wish() {
+                return this.on_loop(&running, wish);
+            }
+        }
+        Ok(slf.clone().into_any())
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+        let this = slf.get();
+        match this.swap(State::Done) {
+            State::Ready(value) => Err(PyStopIteration::new_err((value,))),
+            State::Raises(error) => Err(error),
+            State::Done => Err(PyRuntimeError::new_err(format!("{} was awaited already", this.what))),
+            waiting => {
+                this.swap(waiting);
+                Ok(slf.clone().unbind())
+            }
+        }
+    }
+
+    fn __bool__(&self) -> PyResult<bool> {
+        Err(PyTypeError::new_err(format!("{} has no truth value: await it", self.what)))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<awaitable {}>", self.what)
+    }
+}
+
+impl Awaitable {
+    fn on_loop<'py>(&self, running: &Bound<'py, PyAny>, wish: Wish) -> PyResult<Bound<'py, PyAny>> {
+        let py = running.py();
+        match wish {
+            Wish::Sleep(duration) => {
+                let sleep = py.import("asyncio")?.call_method1("sleep", (duration.as_secs_f64(),))?;
+                sleep.call_method0("__await__")
+            }
+            Wish::Send(request) => {
+                let future = running.call_method0("create_future")?;
+                let (running, waiting) = (running.clone().unbind(), future.clone().unbind());
+                let done = Box::new(move |outcome: Outcome| {
+                    Python::attach(|py| {
+                        let set = super::interpreter::support(py).and_then(|s| s.getattr("set_result"));
+                        if let (Ok(set), Ok(value)) = (set, result(py, Some(outcome))) {
+                            // Fails only when the loop is closed, and then nobody waits.
+                            let _ = running.bind(py).call_method1("call_soon_threadsafe", (set, waiting, value));
+                        }
+                    });
+                });
+                self.script.post(self.shard, Posted::Send { request, done: Some(done) });
+                future.call_method0("__await__")
+            }
+        }
+    }
+}
+
+/// A value that is there already: itself in a sync handler, an awaitable of it in an `async def`.
+pub(crate) fn immediate<'py, T: IntoPyObject<'py>>(
+    py: Python<'py>,
+    context: &Context,
+    what: &'static str,
+    value: T,
+) -> PyResult<Bound<'py, PyAny>> {
+    let value = value.into_pyobject(py).map_err(Into::into)?.into_any().into_bound();
+    if is_sync(py, context)? {
+        return Ok(value);
+    }
+    make(py, context, what, State::Ready(value.unbind()))
+}
+
+/// Whether the caller cannot await: a sync handler, or a thread that runs no asyncio loop.
+fn is_sync(py: Python<'_>, context: &Context) -> PyResult<bool> {
+    Ok(match context.mode() {
+        Mode::Async => false,
+        Mode::Load | Mode::Inline | Mode::Lane => true,
+        Mode::Outside => py.import("asyncio")?.call_method0("_get_running_loop")?.is_none(),
+    })
+}
+
+fn make<'py>(py: Python<'py>, context: &Context, what: &'static str, state: State) -> PyResult<Bound<'py, PyAny>> {
+    let made = Awaitable { what, state: Mutex::new(state), script: context.script.clone(), shard: context.shard };
+    Ok(Bound::new(py, made)?.into_any())
+}
+
+/// A wish: an awaitable in an `async def`; in a sync handler it is waited for, which only the lane can do.
+pub(crate) fn wish<'py>(
+    py: Python<'py>,
+    context: &Context,
+    what: &'static str,
+    wish: Wish,
+) -> PyResult<Bound<'py, PyAny>> {
+    if !is_sync(py, context)? {
+        return make(py, context, what, State::Wished(wish));
+    }
+    if matches!(context.mode(), Mode::Inline | Mode::Load) {
+        let text = format!("{what} waits: await it in an `async def` handler, or set `script.sync: lane`");
+        return Err(PyRuntimeError::new_err(text));
+    }
+    let outcome = match wish {
+        Wish::Sleep(duration) => {
+            py.detach(|| std::thread::sleep(duration));
+            None
+        }
+        Wish::Send(request) => {
+            let (send, receive) = mpsc::channel();
+            let patience = request.timeout.saturating_add(Duration::from_secs(5));
+            let done = Box::new(move |outcome| {
+                // The handler may have given up.
+                let _ = send.send(outcome);
+            });
+            context.script.post(context.shard, Posted::Send { request, done: Some(done) });
+            py.detach(|| receive.recv_timeout(patience).ok())
+        }
+    };
+    Ok(result(py, outcome)?.into_bound(py))
+}

@@ -1,0 +1,103 @@
+//! `cache`: what scripts keep from one request to another. Awaitable in `async def`, direct in sync handlers.
+
+use super::awaitable::immediate;
+use super::cache::Cache;
+use super::context::{self, Context};
+use super::convert;
+use pyo3::exceptions::PyLookupError;
+use pyo3::prelude::*;
+use std::sync::Arc;
+
+/// The caches of the node.
+#[pyclass(frozen, module = "siphon", name = "Cache")]
+pub(crate) struct CacheNamespace;
+
+fn named<'c>(context: &'c Arc<Context>, name: &str) -> PyResult<&'c Cache> {
+    context.script.caches.iter().find(|c| c.name == name).ok_or_else(|| {
+        let known: Vec<&str> = context.script.caches.iter().map(|c| c.name.as_str()).collect();
+        let known = if known.is_empty() { "none is configured".to_owned() } else { format!("there is {}", known.join(", ")) };
+        PyLookupError::new_err(format!("no cache is named {name:?} under `cache:` in the YAML; {known}"))
+    })
+}
+
+#[pymethods]
+impl CacheNamespace {
+    /// The text under `key`, or None.
+    fn fetch<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let found = named(&context, name)?.fetch(key, context.now());
+        immediate(py, &context, "cache.fetch()", found)
+    }
+
+    /// Stores text, for `ttl` seconds (or `"30s"`), or for the cache's own time.
+    #[pyo3(signature = (name, key, value, ttl=None))]
+    fn store<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        key: &str,
+        value: String,
+        ttl: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let ttl = ttl.map(|t| convert::duration(t, 1.0)).transpose()?;
+        named(&context, name)?.store(key, value, ttl, context.now());
+        immediate(py, &context, "cache.store()", true)
+    }
+
+    /// Whether a cache of that name is configured.
+    fn has_cache(&self, name: &str) -> PyResult<bool> {
+        Ok(context::current()?.script.caches.iter().any(|c| c.name == name))
+    }
+
+    fn delete<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let done = named(&context, name)?.delete(key, context.now());
+        immediate(py, &context, "cache.delete()", done)
+    }
+
+    fn exists<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let found = named(&context, name)?.exists(key, context.now());
+        immediate(py, &context, "cache.exists()", found)
+    }
+
+    /// Gives what is under `key` another time to live, from now.
+    fn expire<'py>(&self, name: &str, key: &str, ttl: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let ttl_value = convert::duration(ttl, 1.0)?;
+        let done = named(&context, name)?.expire(key, ttl_value, context.now());
+        immediate(ttl.py(), &context, "cache.expire()", done)
+    }
+
+    /// Appends to the list under `key`; its length, or None when `key` holds text or the list is full.
+    fn list_push<'py>(&self, py: Python<'py>, name: &str, key: &str, item: String) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let length = named(&context, name)?.list_push(key, item, context.now());
+        immediate(py, &context, "cache.list_push()", length)
+    }
+
+    /// Takes the whole list under `key`.
+    fn list_pop_all<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let items = named(&context, name)?.list_pop_all(key, context.now());
+        immediate(py, &context, "cache.list_pop_all()", items)
+    }
+
+    fn list_len<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let length = named(&context, name)?.list_len(key, context.now());
+        immediate(py, &context, "cache.list_len()", length)
+    }
+
+    /// Items in all lists whose key begins with `prefix`.
+    fn list_len_sum<'py>(&self, py: Python<'py>, name: &str, prefix: &str) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        let sum = named(&context, name)?.list_len_sum(prefix, context.now());
+        immediate(py, &context, "cache.list_len_sum()", sum)
+    }
+
+    fn __getattr__(&self, name: &str) -> PyResult<()> {
+        super::namespace::no_attribute::<CacheNamespace>("cache", name)
+    }
+}

@@ -1,0 +1,122 @@
+//! What scripts pass in, as Rust values: durations, text that may go on the wire, addresses, targets.
+
+use super::registrar_namespace::Contact;
+use super::uri::SipUri;
+use crate::base::text::Text;
+use crate::base::time::Duration;
+use crate::policy::Target;
+use crate::wire::sip::{NameAddr, Uri};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+/// Refuses text that would become another header field or end the header section.
+pub(crate) fn safe(text: &str) -> PyResult<&str> {
+    if text.bytes().any(|c| matches!(c, b'\r' | b'\n' | 0)) {
+        return Err(PyValueError::new_err("text for a SIP message holds CR, LF or NUL"));
+    }
+    Ok(text)
+}
+
+/// A header field name (RFC 3261 25.1 token).
+pub(crate) fn header_name(name: &str) -> PyResult<&str> {
+    safe(name)?;
+    let token = |c: u8| c.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&c);
+    if name.is_empty() || !name.bytes().all(token) {
+        return Err(PyValueError::new_err(format!("{name:?} is no header field name")));
+    }
+    Ok(name)
+}
+
+/// A header field value: text, a number, a URI or a contact.
+pub(crate) fn header_value(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let text = match value.cast::<PyString>() {
+        Ok(text) => text.to_str()?.to_owned(),
+        Err(_) => value.str()?.to_str()?.to_owned(),
+    };
+    safe(&text)?;
+    Ok(text)
+}
+
+/// Body octets from `bytes` or `str`.
+pub(crate) fn body(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if let Ok(bytes) = value.cast::<PyBytes>() {
+        return Ok(bytes.as_bytes().to_vec());
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return Ok(text.to_str()?.as_bytes().to_vec());
+    }
+    value.extract::<Vec<u8>>().map_err(|_| PyTypeError::new_err("a body is bytes or str"))
+}
+
+/// A duration: a number of `unit` seconds, text with a unit such as `30s` or `500ms`, or a `timedelta`.
+pub(crate) fn duration(value: &Bound<'_, PyAny>, unit: f64) -> PyResult<Duration> {
+    let wrong = || {
+        let shown = value.repr().map(|r| r.to_string()).unwrap_or_default();
+        PyValueError::new_err(format!("{shown} is no duration: a number, or text like '30s', '500ms', '5m', '1h'"))
+    };
+    let seconds = if let Ok(text) = value.cast::<PyString>() {
+        parse_duration(text.to_str()?, unit).ok_or_else(wrong)?
+    } else if let Ok(total) = value.call_method0("total_seconds") {
+        total.extract::<f64>()?
+    } else {
+        value.extract::<f64>().map_err(|_| wrong())? * unit
+    };
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong())
+}
+
+fn parse_duration(text: &str, unit: f64) -> Option<f64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let number: f64 = text.get(..split)?.parse().ok()?;
+    let factor = match text.get(split..)?.trim() {
+        "" => unit,
+        "ms" => 0.001,
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    Some(number * factor)
+}
+
+/// The text of a URI given as `str`, `SipUri` or `Contact`. A name-addr gives the URI inside it.
+pub(crate) fn uri_text(value: &Bound<'_, PyAny>) -> PyResult<Text> {
+    if let Ok(uri) = value.cast::<SipUri>() {
+        return Ok(uri.get().shared_text());
+    }
+    if let Ok(contact) = value.cast::<Contact>() {
+        return Ok(contact.get().binding().uri.clone());
+    }
+    if let Ok(text) = value.cast::<PyString>() {
+        return checked_uri(text.to_str()?);
+    }
+    // A gateway's destination, or whatever else names its URI.
+    if let Ok(inner) = value.getattr("uri") {
+        return checked_uri(&inner.str()?.to_string());
+    }
+    let kind = value.get_type().name()?.to_string();
+    Err(PyTypeError::new_err(format!("a URI is a str, SipUri or Contact, not {kind}")))
+}
+
+/// `text` as the URI it is or holds, or ValueError.
+pub(crate) fn checked_uri(text: &str) -> PyResult<Text> {
+    let text = safe(text)?.trim();
+    let bad = |error: &dyn std::fmt::Display| PyValueError::new_err(format!("{text:?}: {error}"));
+    if text.contains('<') {
+        return NameAddr::parse(text).map(|n| n.uri.as_str().into()).map_err(|e| bad(&e));
+    }
+    Uri::parse(text).map(|u| u.as_str().into()).map_err(|e| bad(&e))
+}
+
+/// A target of relaying or forking. A contact, and a URI that came from one, bring their Path and flow.
+pub(crate) fn target(value: &Bound<'_, PyAny>) -> PyResult<Target> {
+    if let Ok(contact) = value.cast::<Contact>() {
+        return Ok(contact.get().target());
+    }
+    if let Ok(uri) = value.cast::<SipUri>() {
+        return Ok(uri.get().target());
+    }
+    Ok(Target::uri(uri_text(value)?))
+}

@@ -1,0 +1,197 @@
+//! The three ways to run a handler: inline, in the lane, on the asyncio loop. (Stepping is in `parked`.)
+
+use super::bridge::{self, Apart, LoopJob};
+use super::call::{Call, Input};
+use super::context::{self, Context, Mode};
+use super::generation::Generation;
+use super::handler::{Handler, Runs};
+use super::policy::ScriptPolicy;
+use super::script::{Posted, Script};
+use super::services::LogLevel;
+use crate::base::time::Instant;
+use crate::policy::{Decision, PolicyOutput, QuestionKind, ReplySpec, Ticket, Verdict, Want};
+use pyo3::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A handler to be run.
+pub(crate) struct Task {
+    pub(crate) ticket: Option<Ticket>,
+    pub(crate) handler: Arc<Handler>,
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) input: Input,
+    pub(crate) now: Instant,
+}
+
+impl Task {
+    /// What is answered when there is no room to run it: 503 to a request; other questions go their way unasked.
+    pub(crate) fn refusal(&self) -> Option<(Ticket, Verdict)> {
+        let is_request = matches!(&self.input, Input::Question(q, _) if matches!(q.kind, QuestionKind::Request));
+        let verdict = match is_request {
+            true => Verdict::of(Decision::Reply(ReplySpec::code(503))),
+            false => Verdict::default(),
+        };
+        self.ticket.map(|ticket| (ticket, verdict))
+    }
+}
+
+/// The final verdict of a call that returned or raised.
+pub(crate) fn conclude(
+    py: Python<'_>,
+    context: &Context,
+    call: &Call,
+    handler: &Handler,
+    generation: &Arc<Generation>,
+    error: Option<&PyErr>,
+) -> Verdict {
+    match error {
+        None => call.commit(generation, handler, true).unwrap_or_default(),
+        Some(error) => {
+            context.forget_wants();
+            let (text, line) = generation.describe(py, error);
+            call.fail(text, line, handler, context.services())
+        }
+    }
+}
+
+/// A handler that could not even be called.
+pub(crate) fn unmade(error: &PyErr) -> Verdict {
+    Verdict::of(Decision::Failed(format!("the handler cannot be called: {error}").into()))
+}
+
+/// Sends what a handler apart from its shard wanted besides.
+pub(crate) fn post_wants(context: &Context) {
+    let mut wants = Vec::new();
+    context.drain_wants(&mut wants);
+    for want in wants {
+        if let Want::SendRequest { request, .. } = want {
+            context.script.post(context.shard, Posted::Send { request, done: None });
+        }
+    }
+}
+
+impl ScriptPolicy {
+    pub(crate) fn dispatch(&mut self, task: Task, out: &mut PolicyOutput) {
+        match task.handler.runs() {
+            Runs::Inline if !self.script.lanes.is_busy() => self.inline(task, out),
+            Runs::Inline => self.to_lane(task, true, out),
+            Runs::Lane => self.to_lane(task, false, out),
+            // The loop's thread may wait for the interpreter; the shard may not.
+            Runs::Stepped if self.script.lanes.is_busy() => self.to_loop(task, out),
+            Runs::Stepped => self.start(task, out),
+            Runs::Loop => self.to_loop(task, out),
+        }
+    }
+
+    /// Runs a sync handler here and now.
+    fn inline(&mut self, task: Task, out: &mut PolicyOutput) {
+        let Task { ticket, handler, generation, input, now } = task;
+        self.stage(Mode::Inline, Some(&input), now);
+        let (took, ok) = Python::attach(|py| {
+            // From here: waiting for the interpreter is not the handler's doing.
+            let started = std::time::Instant::now();
+            let _entered = context::enter(&self.context);
+            let (verdict, ok) = match Call::make(py, input, self.script.services(), now, &mut self.spare) {
+                Ok(call) => {
+                    let error = call.invoke(py, &handler).err();
+                    let verdict = conclude(py, &self.context, &call, &handler, &generation, error.as_ref());
+                    let ok = error.is_none();
+                    // Its traceback holds the request.
+                    drop(error);
+                    call.into_spare(py, &mut self.spare);
+                    (verdict, ok)
+                }
+                Err(error) => (unmade(&error), false),
+            };
+            if let Some(ticket) = ticket {
+                out.verdicts.push((ticket, verdict));
+            }
+            (started.elapsed(), ok)
+        });
+        self.flush(out);
+        self.ran(handler.event, took, ok, out);
+        if took > self.script.settings().budget && handler.over_budget(self.script.lanes.is_busy()) {
+            let text = format!(
+                "{} ({}) took {} ms on its shard's thread; from now on it runs in the lane",
+                handler.name,
+                handler.event.name(),
+                took.as_millis()
+            );
+            self.log(LogLevel::Warning, &text, &handler.line);
+        }
+    }
+
+    /// Runs a sync handler on another thread: in the lane, or on the express thread when it is only the interpreter
+    /// that is taken.
+    fn to_lane(&mut self, task: Task, express: bool, out: &mut PolicyOutput) {
+        let (ticket, refusal, now) = (task.ticket, task.refusal(), task.now);
+        let apart = Apart::new();
+        let (script, shard, shared) = (self.script.clone(), self.context.shard, apart.clone());
+        let job = Box::new(move || run_apart(&script, shard, task, &shared, express));
+        let lanes = &self.script.lanes;
+        let submitted = if express { lanes.express(job) } else { lanes.submit(job) };
+        match (submitted, ticket) {
+            (Ok(()), Some(ticket)) => {
+                self.apart.insert(ticket, (apart, 0));
+            }
+            (Ok(()), None) => {}
+            (Err(_), _) => self.refuse(refusal, "the lane is full", now, out),
+        }
+    }
+
+    /// Runs an `async def` handler as a task of the asyncio loop.
+    fn to_loop(&mut self, task: Task, out: &mut PolicyOutput) {
+        let refusal = task.refusal();
+        let Task { ticket, handler, generation, input, now } = task;
+        let context = Context::new(self.script.clone(), self.context.shard, Mode::Async);
+        context.set_now(now);
+        context.set_message(input.message().cloned());
+        let apart = Apart::new();
+        static NUMBER: AtomicU64 = AtomicU64::new(1);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let submitted = Python::attach(|py| -> PyResult<bool> {
+            let _entered = context::enter(&context);
+            let call = Arc::new(Call::make(py, input, self.script.services(), now, &mut None)?);
+            apart.started(&call);
+            let coroutine = call.invoke(py, &handler)?;
+            let (apart, outer) = (apart.clone(), Mutex::new(None));
+            let job = LoopJob { call, handler, generation, ticket, context: context.clone(), apart, outer };
+            bridge::submit(&coroutine, number, job)
+        });
+        match (submitted, ticket) {
+            (Ok(true), Some(ticket)) => {
+                self.apart.insert(ticket, (apart, number));
+            }
+            (Ok(true), None) => {}
+            (Ok(false), _) => self.refuse(refusal, "the asyncio loop has too many tasks", now, out),
+            (Err(error), ticket) => out.verdicts.extend(ticket.map(|t| (t, unmade(&error)))),
+        }
+    }
+}
+
+/// The job of a lane thread.
+fn run_apart(script: &Arc<Script>, shard: u8, task: Task, apart: &Apart, express: bool) {
+    let Task { ticket, handler, generation, input, now } = task;
+    let context = Context::new(script.clone(), shard, if express { Mode::Inline } else { Mode::Lane });
+    context.set_now(now);
+    context.set_message(input.message().cloned());
+    let (verdict, took, ok) = Python::attach(|py| {
+        let started = std::time::Instant::now();
+        let _entered = context::enter(&context);
+        match Call::make(py, input, script.services(), now, &mut None) {
+            Ok(call) => {
+                let call = Arc::new(call);
+                apart.started(&call);
+                let error = call.invoke(py, &handler).err();
+                let verdict = conclude(py, &context, &call, &handler, &generation, error.as_ref());
+                (verdict, started.elapsed(), error.is_none())
+            }
+            Err(error) => (unmade(&error), started.elapsed(), false),
+        }
+    });
+    post_wants(&context);
+    script.post(shard, Posted::Ran { event: handler.event, took, ok });
+    if let Some(ticket) = ticket {
+        script.post(shard, Posted::Verdict(ticket, Box::new(verdict)));
+    }
+}

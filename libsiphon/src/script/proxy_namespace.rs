@@ -1,0 +1,217 @@
+//! `proxy`: the decorators of a proxy script, and requests of its own.
+
+use super::awaitable::{Wish, immediate, wish};
+use super::context::{self, Mode};
+use super::convert;
+use super::generation::stage;
+use super::handler::{Event, Handler};
+use super::registrar_namespace::register;
+use super::request::Request;
+use super::script::Posted;
+use crate::base::text::Text;
+use crate::base::time::Duration;
+use crate::policy::{OriginatedRequest, ReplySpec, Want};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+/// The proxy.
+#[pyclass(frozen, module = "siphon", name = "Proxy")]
+pub(crate) struct Proxy;
+
+/// What `proxy.on_request("INVITE|SUBSCRIBE")` gives to decorate with.
+#[pyclass(frozen, module = "siphon", name = "RequestDecorator")]
+pub(crate) struct RequestDecorator {
+    filter: Option<Vec<String>>,
+}
+
+#[pymethods]
+impl RequestDecorator {
+    fn __call__<'py>(&self, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        register_request(self.filter.clone(), &function)?;
+        Ok(function)
+    }
+}
+
+fn register_request(filter: Option<Vec<String>>, function: &Bound<'_, PyAny>) -> PyResult<()> {
+    let handler = Handler::new(Event::Request, function)?;
+    stage(|staged| match handler {
+        Ok(handler) => staged.add_request(filter, handler),
+        Err(wrong) => staged.problem(wrong),
+    })
+}
+
+fn methods(filter: &str) -> PyResult<Vec<String>> {
+    let names: Vec<String> = filter.split('|').map(|m| m.trim().to_owned()).collect();
+    let token = |m: &String| !m.is_empty() && m.bytes().all(|c| c.is_ascii_uppercase() || b"-.!%*_+`'~".contains(&c) || c.is_ascii_digit());
+    if !names.iter().all(token) {
+        return Err(PyValueError::new_err(format!("{filter:?} is no list of methods such as \"INVITE|SUBSCRIBE\"")));
+    }
+    for never in ["CANCEL"] {
+        if names.iter().any(|m| m == never) {
+            return Err(PyValueError::new_err("CANCEL is handled by the transaction layer; see proxy.on_cancel"));
+        }
+    }
+    Ok(names)
+}
+
+#[pymethods]
+impl Proxy {
+    /// Decorator: called for every new request, in-dialog requests and the ACK to a 2xx included; with a filter such
+    /// as `"INVITE|SUBSCRIBE"` for those methods only.
+    #[pyo3(signature = (fn_or_filter=None))]
+    fn on_request<'py>(&self, py: Python<'py>, fn_or_filter: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+        let filter = match &fn_or_filter {
+            None => None,
+            Some(given) => match given.cast::<PyString>() {
+                Ok(text) => Some(methods(text.to_str()?)?),
+                Err(_) if given.is_callable() => {
+                    register_request(None, given)?;
+                    return Ok(given.clone());
+                }
+                Err(_) => return Err(PyTypeError::new_err("on_request takes a function or a filter such as \"INVITE\"")),
+            },
+        };
+        Ok(Bound::new(py, RequestDecorator { filter })?.into_any())
+    }
+
+    /// Decorator: called for each response on a relayed request. It is forwarded unless the handler says otherwise.
+    fn on_reply<'py>(&self, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        register(Event::Reply, &function)?;
+        Ok(function)
+    }
+
+    /// Decorator: called once, with the best final response, when a relayed request fails.
+    fn on_failure<'py>(&self, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        register(Event::Failure, &function)?;
+        Ok(function)
+    }
+
+    /// Decorator: called when the client cancels a relayed INVITE, which is answered already.
+    fn on_cancel<'py>(&self, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        register(Event::Cancel, &function)?;
+        Ok(function)
+    }
+
+    /// Sends a request outside any dialog. With `wait_for_response` the result is the final `Reply`, or None when
+    /// none came within `timeout_ms`; otherwise None.
+    #[pyo3(signature = (method, ruri, headers=None, body=None, next_hop=None, wait_for_response=false, timeout_ms=None))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords scripts know")]
+    fn send_request<'py>(
+        &self,
+        py: Python<'py>,
+        method: &str,
+        ruri: &Bound<'py, PyAny>,
+        headers: Option<&Bound<'py, PyDict>>,
+        body: Option<&Bound<'py, PyAny>>,
+        next_hop: Option<&Bound<'py, PyAny>>,
+        wait_for_response: bool,
+        timeout_ms: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let context = context::current()?;
+        convert::header_name(method)?;
+        if matches!(method, "ACK" | "CANCEL") {
+            return Err(PyValueError::new_err(format!("{method} is no request of its own")));
+        }
+        let mut content_type: Text = "application/octet-stream".into();
+        let mut fields = Vec::new();
+        for (name, value) in headers.into_iter().flatten() {
+            let name: String = name.extract()?;
+            let value: Text = convert::header_value(&value)?.into();
+            match convert::header_name(&name)?.to_ascii_lowercase().as_str() {
+                "content-type" | "c" => content_type = value,
+                "content-length" | "l" | "via" | "v" => {}
+                _ => fields.push((Text::from(name), value)),
+            }
+        }
+        if body.is_some_and(|b| b.is_instance_of::<PyString>()) && &*content_type == "application/octet-stream" {
+            content_type = "text/plain".into();
+        }
+        let request = OriginatedRequest {
+            method: method.into(),
+            ruri: convert::uri_text(ruri)?,
+            headers: fields,
+            body: body.map(|b| Ok::<_, PyErr>((content_type, convert::body(b)?))).transpose()?,
+            next_hop: next_hop.map(convert::uri_text).transpose()?,
+            timeout: timeout_ms.map_or(Ok(Duration::from_secs(2)), |t| convert::duration(t, 0.001))?,
+        };
+        if wait_for_response {
+            return wish(py, &context, "proxy.send_request()", Wish::Send(request));
+        }
+        match context.mode() {
+            Mode::Load => stage(|staged| staged.sends.push(request))?,
+            // It leaves with what the handler records, and is dropped with it.
+            Mode::Inline | Mode::Async | Mode::Lane => {
+                context.want(Want::SendRequest { wait: None, request });
+            }
+            Mode::Outside => context.script.post(context.shard, Posted::Send { request, done: None }),
+        }
+        immediate(py, &context, "proxy.send_request()", py.None())
+    }
+
+    /// Checks against floods and malformed requests.
+    #[getter]
+    fn _utils(&self) -> ProxyUtils {
+        ProxyUtils
+    }
+
+    /// The same as `proxy._utils.rate_limit`.
+    fn rate_limit(&self, request: &Bound<'_, Request>, window_secs: f64, max_requests: u64) -> PyResult<bool> {
+        ProxyUtils.rate_limit(request, window_secs, max_requests)
+    }
+
+    /// The same as `proxy._utils.sanity_check`.
+    fn sanity_check(&self, request: &Bound<'_, Request>) -> PyResult<bool> {
+        ProxyUtils.sanity_check(request)
+    }
+
+    fn __getattr__(&self, name: &str) -> PyResult<()> {
+        super::namespace::no_attribute::<Proxy>("proxy", name)
+    }
+}
+
+/// `proxy._utils`.
+#[pyclass(frozen, module = "siphon", name = "ProxyUtils")]
+pub(crate) struct ProxyUtils;
+
+#[pymethods]
+impl ProxyUtils {
+    /// Counts the request against its source address; when there were more than `max_requests` in the window, the
+    /// 503 is recorded and the result is False.
+    fn rate_limit(&self, request: &Bound<'_, Request>, window_secs: f64, max_requests: u64) -> PyResult<bool> {
+        if !(window_secs.is_finite() && window_secs > 0.0) {
+            return Err(PyValueError::new_err("rate_limit: the window is a positive number of seconds"));
+        }
+        let context = context::current()?;
+        let mut state = request.get().state();
+        state.alive()?;
+        let key = state.flow.remote.ip().to_canonical().to_string();
+        let within = context.services().rate_limit(&key, window_secs, max_requests, context.now());
+        if !within {
+            let mut spec = ReplySpec::code(503);
+            let wait = window_secs.ceil().clamp(1.0, 3600.0) as u32;
+            spec.headers.push(("Retry-After".into(), wait.to_string().into()));
+            state.refuse(request.py(), spec)?;
+        }
+        Ok(within)
+    }
+
+    /// Whether the request has what it needs to be served; when not, the 400 or 483 is recorded.
+    fn sanity_check(&self, request: &Bound<'_, Request>) -> PyResult<bool> {
+        let mut state = request.get().state();
+        state.alive()?;
+        let Some((code, reason)) = super::sanity::insane(&state.message) else { return Ok(true) };
+        let spec = ReplySpec { reason: Some(reason.into()), ..ReplySpec::code(code) };
+        state.refuse(request.py(), spec)?;
+        Ok(false)
+    }
+
+    /// Share of the machine's memory in use, in percent.
+    fn memory_used_pct(&self) -> u8 {
+        super::sanity::memory_used_percent()
+    }
+
+    fn __getattr__(&self, name: &str) -> PyResult<()> {
+        super::namespace::no_attribute::<ProxyUtils>("proxy._utils", name)
+    }
+}

@@ -1,0 +1,190 @@
+//! `SipUri`: a URI of a message or of a script, parsed when a part of it is read.
+
+use super::context;
+use super::convert;
+use super::services::Binding;
+use crate::base::text::Text;
+use crate::policy::Target;
+use crate::wire::sip::{Message, Scheme, Uri};
+use pyo3::prelude::*;
+use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Where the text of a URI stands.
+#[derive(Clone)]
+enum Source {
+    /// The Request-URI of a message.
+    RequestUri(Message),
+    /// Somewhere in a message.
+    Part(Message, usize, usize),
+    /// Its own text.
+    Own(Text),
+    /// The contact URI of a binding.
+    Binding(Arc<Binding>),
+}
+
+/// A SIP, SIPS or tel URI.
+#[pyclass(frozen, module = "siphon", name = "SipUri")]
+pub(crate) struct SipUri {
+    source: Source,
+    /// Known for the Request-URI, which the engine has looked at already.
+    local: Option<bool>,
+}
+
+impl SipUri {
+    pub(crate) fn request_uri(message: &Message, is_local: bool) -> Self {
+        SipUri { source: Source::RequestUri(message.clone()), local: Some(is_local) }
+    }
+
+    /// The URI `part`, which must borrow from `message`.
+    pub(crate) fn part(message: &Message, part: &str) -> Self {
+        let start = (part.as_ptr() as usize).wrapping_sub(message.bytes().as_ptr() as usize);
+        let end = start.wrapping_add(part.len());
+        match message.bytes().get(start..end) {
+            Some(found) if found == part.as_bytes() => {
+                SipUri { source: Source::Part(message.clone(), start, end), local: None }
+            }
+            _ => SipUri::own(part.into()),
+        }
+    }
+
+    pub(crate) fn own(text: Text) -> Self {
+        SipUri { source: Source::Own(text), local: None }
+    }
+
+    pub(crate) fn of_binding(binding: &Arc<Binding>) -> Self {
+        SipUri { source: Source::Binding(binding.clone()), local: None }
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        match &self.source {
+            Source::RequestUri(message) => message.request_uri(),
+            Source::Part(message, start, end) => {
+                message.bytes().get(*start..*end).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default()
+            }
+            Source::Own(text) => text,
+            Source::Binding(binding) => &binding.uri,
+        }
+    }
+
+    pub(crate) fn shared_text(&self) -> Text {
+        match &self.source {
+            Source::Own(text) => text.clone(),
+            Source::Binding(binding) => binding.uri.clone(),
+            _ => self.text().into(),
+        }
+    }
+
+    /// The binding behind the URI, for a contact's.
+    pub(crate) fn binding(&self) -> Option<&Arc<Binding>> {
+        match &self.source {
+            Source::Binding(binding) => Some(binding),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn target(&self) -> Target {
+        match self.binding() {
+            Some(binding) => target_of(binding),
+            None => Target::uri(self.shared_text()),
+        }
+    }
+
+    fn parsed(&self) -> Option<Uri<'_>> {
+        Uri::parse(self.text()).ok()
+    }
+}
+
+/// How to reach a binding: its contact URI with Path, flow and received address.
+pub(crate) fn target_of(binding: &Binding) -> Target {
+    Target {
+        uri: binding.uri.clone(),
+        route: binding.path.clone(),
+        flow: binding.flow.filter(|_| binding.flow_alive),
+        received: binding.received,
+        next_hop: None,
+        q: binding.q,
+    }
+}
+
+#[pymethods]
+impl SipUri {
+    #[new]
+    fn new(text: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(SipUri::own(convert::uri_text(text)?))
+    }
+
+    #[getter]
+    fn scheme(&self) -> String {
+        self.parsed().map(|u| u.scheme_name().to_ascii_lowercase()).unwrap_or_default()
+    }
+
+    #[getter]
+    fn user(&self) -> Option<Cow<'_, str>> {
+        self.parsed().and_then(|u| u.user_unescaped())
+    }
+
+    #[getter]
+    fn host(&self) -> &str {
+        self.parsed().map_or("", |u| u.host())
+    }
+
+    #[getter]
+    fn port(&self) -> Option<u16> {
+        self.parsed().and_then(|u| u.port())
+    }
+
+    #[getter]
+    fn transport(&self) -> Option<String> {
+        self.parsed().and_then(|u| u.param("transport").map(str::to_ascii_lowercase))
+    }
+
+    #[getter]
+    fn is_tel(&self) -> bool {
+        self.parsed().is_some_and(|u| u.scheme() == Scheme::Tel)
+    }
+
+    #[getter]
+    fn is_local(&self) -> PyResult<bool> {
+        if let Some(local) = self.local {
+            return Ok(local);
+        }
+        let Some(uri) = self.parsed().filter(Uri::is_sip) else { return Ok(false) };
+        Ok(context::current()?.services().is_local(uri.host_bare(), uri.port()))
+    }
+
+    /// The value of a URI parameter; an empty string for a flag, `None` when it is absent.
+    fn param(&self, name: &str) -> Option<String> {
+        self.parsed().and_then(|u| u.param(name).map(str::to_owned))
+    }
+
+    fn __str__(&self) -> &str {
+        self.text()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("SipUri({:?})", self.text())
+    }
+
+    /// RFC 3261 19.1.4.
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        let equal = |other: &str| match (self.parsed(), Uri::parse(other)) {
+            (Some(a), Ok(b)) => a.same_as(&b),
+            _ => self.text() == other,
+        };
+        if let Ok(uri) = other.cast::<SipUri>() {
+            return equal(uri.get().text());
+        }
+        other.extract::<&str>().is_ok_and(equal)
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        if let Some(uri) = self.parsed() {
+            uri.user_unescaped().hash(&mut hasher);
+            uri.host().to_ascii_lowercase().hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+}
