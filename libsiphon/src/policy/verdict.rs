@@ -49,6 +49,11 @@ pub struct Verdict {
     pub interest: Interest,
     /// Attached to the transaction and handed back with each later question.
     pub keep: Option<Keep>,
+    /// How many topmost Route values of [`message`](Self::message) are ours and consumed; `None` leaves it as the
+    /// question said. Less when the policy took them out itself, to put a Route of its own on top.
+    pub consumed_routes: Option<u8>,
+    /// File and line of the script that decided, for the event stream.
+    pub script_line: Option<Text>,
     /// False when a handler is parked: the ticket stays open and more may come.
     pub finished: bool,
 }
@@ -62,6 +67,8 @@ impl Default for Verdict {
             commit: None,
             interest: Interest::default(),
             keep: None,
+            consumed_routes: None,
+            script_line: None,
             finished: true,
         }
     }

@@ -6,6 +6,7 @@ use super::reply::Reply;
 use super::script::{Posted, Script};
 use crate::base::time::Duration;
 use crate::policy::{OriginatedRequest, Outcome};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -127,7 +128,8 @@ impl Awaitable {
                         let set = super::interpreter::support(py).and_then(|s| s.getattr("set_result"));
                         if let (Ok(set), Ok(value)) = (set, result(py, Some(outcome))) {
                             // Fails only when the loop is closed, and then nobody waits.
-                            let _ = running.bind(py).call_method1("call_soon_threadsafe", (set, waiting, value));
+                            let _ =
+                                running.bind(py).call_method1("call_soon_threadsafe", (set, waiting, value));
                         }
                     });
                 });
@@ -139,13 +141,13 @@ impl Awaitable {
 }
 
 /// A value that is there already: itself in a sync handler, an awaitable of it in an `async def`.
-pub(crate) fn immediate<'py, T: IntoPyObject<'py>>(
+pub(crate) fn immediate<'py>(
     py: Python<'py>,
     context: &Context,
     what: &'static str,
-    value: T,
+    value: impl IntoPyObjectExt<'py>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let value = value.into_pyobject(py).map_err(Into::into)?.into_any().into_bound();
+    let value = value.into_bound_py_any(py)?;
     if is_sync(py, context)? {
         return Ok(value);
     }
@@ -161,8 +163,14 @@ fn is_sync(py: Python<'_>, context: &Context) -> PyResult<bool> {
     })
 }
 
-fn make<'py>(py: Python<'py>, context: &Context, what: &'static str, state: State) -> PyResult<Bound<'py, PyAny>> {
-    let made = Awaitable { what, state: Mutex::new(state), script: context.script.clone(), shard: context.shard };
+fn make<'py>(
+    py: Python<'py>,
+    context: &Context,
+    what: &'static str,
+    state: State,
+) -> PyResult<Bound<'py, PyAny>> {
+    let made =
+        Awaitable { what, state: Mutex::new(state), script: context.script.clone(), shard: context.shard };
     Ok(Bound::new(py, made)?.into_any())
 }
 
@@ -193,7 +201,7 @@ pub(crate) fn wish<'py>(
                 let _ = send.send(outcome);
             });
             context.script.post(context.shard, Posted::Send { request, done: Some(done) });
-            py.detach(|| receive.recv_timeout(patience).ok())
+            py.detach(move || receive.recv_timeout(patience).ok())
         }
     };
     Ok(result(py, outcome)?.into_bound(py))

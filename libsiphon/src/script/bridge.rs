@@ -97,7 +97,8 @@ impl LoopJob {
         TASKS.fetch_sub(1, Ordering::AcqRel);
         let outer = context::swap(Some(self.context.clone()));
         let error = error.map(PyErr::from_value);
-        let verdict = conclude(py, &self.context, &self.call, &self.handler, &self.generation, error.as_ref());
+        let verdict =
+            conclude(py, &self.context, &self.call, &self.handler, &self.generation, error.as_ref());
         context::swap(outer);
         self.post(Some(verdict));
     }

@@ -136,7 +136,8 @@ impl Cache {
     /// Items in all lists whose key begins with `prefix`. Walks the whole cache.
     pub(crate) fn list_len_sum(&self, prefix: &str, now: Instant) -> usize {
         let inner = self.lock();
-        let alive = inner.entries.iter().filter(|(k, e)| k.starts_with(prefix) && e.until.is_none_or(|u| u > now));
+        let alive =
+            inner.entries.iter().filter(|(k, e)| k.starts_with(prefix) && e.until.is_none_or(|u| u > now));
         alive.map(|(_, e)| if let Value::List(list) = &e.value { list.len() } else { 0 }).sum()
     }
 }

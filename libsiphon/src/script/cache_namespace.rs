@@ -15,7 +15,11 @@ pub(crate) struct CacheNamespace;
 fn named<'c>(context: &'c Arc<Context>, name: &str) -> PyResult<&'c Cache> {
     context.script.caches.iter().find(|c| c.name == name).ok_or_else(|| {
         let known: Vec<&str> = context.script.caches.iter().map(|c| c.name.as_str()).collect();
-        let known = if known.is_empty() { "none is configured".to_owned() } else { format!("there is {}", known.join(", ")) };
+        let known = if known.is_empty() {
+            "none is configured".to_owned()
+        } else {
+            format!("there is {}", known.join(", "))
+        };
         PyLookupError::new_err(format!("no cache is named {name:?} under `cache:` in the YAML; {known}"))
     })
 }
@@ -71,7 +75,13 @@ impl CacheNamespace {
     }
 
     /// Appends to the list under `key`; its length, or None when `key` holds text or the list is full.
-    fn list_push<'py>(&self, py: Python<'py>, name: &str, key: &str, item: String) -> PyResult<Bound<'py, PyAny>> {
+    fn list_push<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        key: &str,
+        item: String,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         let length = named(&context, name)?.list_push(key, item, context.now());
         immediate(py, &context, "cache.list_push()", length)

@@ -123,7 +123,12 @@ impl Call {
 
     /// The verdict of what was recorded until here. `finished` is false at an await; then `None` says that there is
     /// nothing to commit.
-    pub(crate) fn commit(&self, generation: &Arc<Generation>, handler: &Handler, finished: bool) -> Option<Verdict> {
+    pub(crate) fn commit(
+        &self,
+        generation: &Arc<Generation>,
+        handler: &Handler,
+        finished: bool,
+    ) -> Option<Verdict> {
         let Some(request) = self.request() else { return finished.then(Verdict::default) };
         let mut guard = request.get().state();
         let state = &mut *guard;
@@ -149,7 +154,9 @@ impl Call {
             }
             Call::Reply(_, reply) => reply_verdict(&mut reply.get().state(), &mut verdict),
             Call::Failure(_, reply) => {
-                if let (None, Some((decision, line))) = (&verdict.decision, reply.get().state().decided.take()) {
+                if let (None, Some((decision, line))) =
+                    (&verdict.decision, reply.get().state().decided.take())
+                {
                     (verdict.decision, verdict.script_line) = (Some(decision), Some(line));
                 }
             }
@@ -163,12 +170,19 @@ impl Call {
         if verdict.decision.is_some() {
             state.committed = verdict.script_line.clone().or_else(|| Some("".into()));
         }
-        let something = verdict.decision.is_some() || verdict.message.is_some() || !verdict.reply_headers.is_empty();
+        let something =
+            verdict.decision.is_some() || verdict.message.is_some() || !verdict.reply_headers.is_empty();
         (finished || something).then_some(verdict)
     }
 
     /// The verdict when the handler raised: what was recorded since the last commit is dropped.
-    pub(crate) fn fail(&self, text: String, line: Text, handler: &Handler, services: &dyn NodeServices) -> Verdict {
+    pub(crate) fn fail(
+        &self,
+        text: String,
+        line: Text,
+        handler: &Handler,
+        services: &dyn NodeServices,
+    ) -> Verdict {
         let text = format!("{} ({}, {}) raised: {text}", handler.event.name(), handler.name, handler.line);
         let Some(request) = self.request() else {
             services.log(super::services::LogLine {

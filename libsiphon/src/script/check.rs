@@ -33,7 +33,9 @@ impl fmt::Display for Problem {
 pub fn check(settings: ScriptSettings, services: Arc<dyn NodeServices>) -> Vec<Problem> {
     let script = Script::unloaded(settings, services);
     let mut problems = Vec::new();
-    if let Err(error) = Generation::load(&script, 0).map(|(generation, _)| Python::attach(|py| generation.hide(py))) {
+    if let Err(error) =
+        Generation::load(&script, 0).map(|(generation, _)| Python::attach(|py| generation.hide(py)))
+    {
         problems.extend(error.problems());
     }
     problems.extend(static_problems(&script));

@@ -53,7 +53,9 @@ pub(crate) fn body(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 pub(crate) fn duration(value: &Bound<'_, PyAny>, unit: f64) -> PyResult<Duration> {
     let wrong = || {
         let shown = value.repr().map(|r| r.to_string()).unwrap_or_default();
-        PyValueError::new_err(format!("{shown} is no duration: a number, or text like '30s', '500ms', '5m', '1h'"))
+        PyValueError::new_err(format!(
+            "{shown} is no duration: a number, or text like '30s', '500ms', '5m', '1h'"
+        ))
     };
     let seconds = if let Ok(text) = value.cast::<PyString>() {
         parse_duration(text.to_str()?, unit).ok_or_else(wrong)?

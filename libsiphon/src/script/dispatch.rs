@@ -26,7 +26,8 @@ pub(crate) struct Task {
 impl Task {
     /// What is answered when there is no room to run it: 503 to a request; other questions go their way unasked.
     pub(crate) fn refusal(&self) -> Option<(Ticket, Verdict)> {
-        let is_request = matches!(&self.input, Input::Question(q, _) if matches!(q.kind, QuestionKind::Request));
+        let is_request =
+            matches!(&self.input, Input::Question(q, _) if matches!(q.kind, QuestionKind::Request));
         let verdict = match is_request {
             true => Verdict::of(Decision::Reply(ReplySpec::code(503))),
             false => Verdict::default(),

@@ -17,7 +17,9 @@ pub(crate) fn splice(
     let mut splice = Splice::of(message);
     edit(&mut splice).map_err(|e| PyValueError::new_err(e.to_string()))?;
     // What a script writes is held to the same limits as what a peer sends.
-    splice.into_message(&limits()).map_err(|e| PyValueError::new_err(format!("the edit breaks the message: {e}")))
+    splice
+        .into_message(&limits())
+        .map_err(|e| PyValueError::new_err(format!("the edit breaks the message: {e}")))
 }
 
 /// As received messages, with room for the header fields that edits add.
@@ -120,13 +122,18 @@ fn compiled(pattern: &str) -> PyResult<Regex> {
 }
 
 /// Gives the message another body.
-pub(crate) fn set_body(message: &Message, body: &Bound<'_, PyAny>, content_type: Option<&str>) -> PyResult<Message> {
+pub(crate) fn set_body(
+    message: &Message,
+    body: &Bound<'_, PyAny>,
+    content_type: Option<&str>,
+) -> PyResult<Message> {
     let octets = convert::body(body)?;
     let content_type = match content_type {
         Some(text) => Some(convert::safe(text)?.to_owned()),
         // A body with no type is none that a peer could read (RFC 3261 20.15).
         None if !octets.is_empty() && !message.has(HeaderId::ContentType) => {
-            let text = if body.is_instance_of::<PyString>() { "text/plain" } else { "application/octet-stream" };
+            let text =
+                if body.is_instance_of::<PyString>() { "text/plain" } else { "application/octet-stream" };
             Some(text.to_owned())
         }
         None => None,
@@ -146,5 +153,7 @@ pub(crate) fn has_body(message: &Message, content_type: &str) -> bool {
     }
     let wanted = content_type.trim().to_ascii_lowercase();
     kind.to_ascii_lowercase().starts_with("multipart/")
-        && String::from_utf8_lossy(message.body()).to_ascii_lowercase().contains(&format!("content-type: {wanted}"))
+        && String::from_utf8_lossy(message.body())
+            .to_ascii_lowercase()
+            .contains(&format!("content-type: {wanted}"))
 }

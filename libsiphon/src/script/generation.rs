@@ -83,6 +83,11 @@ impl Staged {
     }
 
     pub(crate) fn add_every(&mut self, every: Every) {
+        if let Some(other) = self.every.iter().find(|other| other.name == every.name) {
+            let text =
+                format!("a second timer is named {:?}; the first is at {}", every.name, other.handler.line);
+            self.problems.push((every.handler.line.to_string(), 0, text));
+        }
         self.every.push(every);
     }
 
@@ -93,7 +98,10 @@ impl Staged {
     fn handlers(&self) -> impl Iterator<Item = &Arc<Handler>> {
         let single = [&self.on_reply, &self.on_failure, &self.on_cancel];
         let requests = self.requests.iter().map(|r| &r.1);
-        requests.chain(single.into_iter().flatten()).chain(&self.on_change).chain(self.every.iter().map(|e| &e.handler))
+        requests
+            .chain(single.into_iter().flatten())
+            .chain(&self.on_change)
+            .chain(self.every.iter().map(|e| &e.handler))
     }
 }
 
@@ -154,7 +162,9 @@ impl Generation {
     fn of(number: u64, modules: Py<PyAny>, mut staged: Staged) -> (Generation, Staged) {
         let bare = staged.requests.iter().find(|r| r.0.is_none()).map(|r| r.1.clone());
         let named = |name: &str| {
-            let hit = |r: &&(Option<Vec<String>>, Arc<Handler>)| r.0.as_ref().is_some_and(|f| f.iter().any(|m| m == name));
+            let hit = |r: &&(Option<Vec<String>>, Arc<Handler>)| {
+                r.0.as_ref().is_some_and(|f| f.iter().any(|m| m == name))
+            };
             staged.requests.iter().find(hit).map(|r| r.1.clone())
         };
         let by_method = Method::ALL.iter().map(|m| named(m.name()).or_else(|| bare.clone())).collect();
@@ -260,7 +270,7 @@ fn run(py: Python<'_>, source: &ScriptSource, include: &[String], text: &str) ->
 pub(crate) fn describe(py: Python<'_>, error: &PyErr, modules: Option<&Py<PyAny>>) -> (String, String, u32) {
     let owns = modules.and_then(|m| m.bind(py).getattr("owns_file").ok());
     let told = support(py)
-        .and_then(|s| s.getattr("describe")?.call1((error.value(py), owns)))
+        .and_then(|s| s.getattr("describe")?.call1((error.clone_ref(py).into_value(py), owns)))
         .and_then(|t| t.extract::<(String, String, u32)>());
     told.unwrap_or_else(|_| (error.to_string(), String::new(), 0))
 }

@@ -7,8 +7,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a handler is called for.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -95,12 +95,17 @@ const MOST_CALLBACKS: usize = 1024;
 
 impl Handler {
     /// Looks at `function`; the inner error says where it stands and why it cannot be called for `event`.
-    pub(crate) fn new(event: Event, function: &Bound<'_, PyAny>) -> PyResult<Result<Handler, (String, u32, String)>> {
+    pub(crate) fn new(
+        event: Event,
+        function: &Bound<'_, PyAny>,
+    ) -> PyResult<Result<Handler, (String, u32, String)>> {
         let py = function.py();
         let support = support(py)?;
-        let (file, line, name): (String, u32, String) = support.getattr("where")?.call1((function,))?.extract()?;
+        let (file, line, name): (String, u32, String) =
+            support.getattr("where")?.call1((function,))?.extract()?;
         let names = event.arguments();
-        let wrong: Option<String> = support.getattr("wrong_signature")?.call1((function, names))?.extract()?;
+        let wrong: Option<String> =
+            support.getattr("wrong_signature")?.call1((function, names))?.extract()?;
         if let Some(wrong) = wrong {
             return Ok(Err((file, line, format!("{name} for {}: {wrong}", event.name()))));
         }

@@ -50,7 +50,8 @@ impl Pool {
         }
         if queue.jobs.len() >= queue.idle && queue.threads < self.most_threads {
             let pool = Arc::downgrade(self);
-            let started = std::thread::Builder::new().name(self.name.into()).spawn(move || wrap_thread(|| work(&pool)));
+            let started =
+                std::thread::Builder::new().name(self.name.into()).spawn(move || wrap_thread(|| work(&pool)));
             match started {
                 Ok(_) => queue.threads = queue.threads.saturating_add(1),
                 Err(_) if queue.threads == 0 => return Err(job),
@@ -92,7 +93,10 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     pub(crate) fn new(threads: usize, queue: usize) -> Self {
-        Lanes { lane: Pool::new("siphon-lane", threads, queue), express: Pool::new("siphon-express", 1, queue) }
+        Lanes {
+            lane: Pool::new("siphon-lane", threads, queue),
+            express: Pool::new("siphon-express", 1, queue),
+        }
     }
 
     /// A handler that waits or takes long. The job comes back when the queue is full.

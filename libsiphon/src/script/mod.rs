@@ -13,7 +13,7 @@ mod call;
 mod check;
 mod context;
 mod convert;
-mod call;
+mod dispatch;
 mod edits;
 mod frame;
 mod generation;
@@ -40,9 +40,6 @@ mod timer_namespace;
 mod timers;
 mod uri;
 
-
-
-
 pub use cache::CacheSettings;
 pub use check::{Problem, check};
 pub use interpreter::{initialize, wrap_thread};
@@ -52,3 +49,6 @@ pub use services::{
     Binding, DigestCheck, DigestKind, DigestOutcome, LogLevel, LogLine, Metric, MetricDefinition, MetricKind,
     NodeServices, SaveRequest, Saved, Undo,
 };
+
+#[cfg(test)]
+mod tests;

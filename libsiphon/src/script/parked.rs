@@ -84,7 +84,9 @@ impl Parking {
             .waiting
             .iter()
             .filter_map(|(wait, waiter)| match waiter {
-                Waiter::Coroutine(parked) if parked.run.generation.is_retired() => Some((*wait, parked.run.ticket)),
+                Waiter::Coroutine(parked) if parked.run.generation.is_retired() => {
+                    Some((*wait, parked.run.ticket))
+                }
                 _ => None,
             })
             .collect();
@@ -161,8 +163,10 @@ impl ScriptPolicy {
                     Err(foreign) => {
                         // Only an asyncio loop can resume it; the next call of this handler runs there.
                         run.handler.set_apart();
-                        let kind = foreign.into_inner().get_type().name().map(|n| n.to_string()).unwrap_or_default();
-                        let text = format!("{kind} needs the asyncio loop; this handler runs there from now on");
+                        let kind =
+                            foreign.into_inner().get_type().name().map(|n| n.to_string()).unwrap_or_default();
+                        let text =
+                            format!("{kind} needs the asyncio loop; this handler runs there from now on");
                         raise = Some(PyRuntimeError::new_err(text));
                     }
                 },
@@ -197,7 +201,9 @@ impl ScriptPolicy {
 
     /// Commits what was recorded and leaves the coroutine until its wish is granted.
     fn park(&mut self, run: Run, awaitable: Py<Awaitable>, wish: Wish, out: &mut PolicyOutput) {
-        if let (Some(ticket), Some(verdict)) = (run.ticket, run.call.commit(&run.generation, &run.handler, false)) {
+        if let (Some(ticket), Some(verdict)) =
+            (run.ticket, run.call.commit(&run.generation, &run.handler, false))
+        {
             out.verdicts.push((ticket, verdict));
         }
         self.flush(out);
@@ -213,7 +219,13 @@ impl ScriptPolicy {
     }
 
     /// What somebody waits for has come.
-    pub(crate) fn granted(&mut self, wait: WaitId, outcome: Option<Outcome>, now: Instant, out: &mut PolicyOutput) {
+    pub(crate) fn granted(
+        &mut self,
+        wait: WaitId,
+        outcome: Option<Outcome>,
+        now: Instant,
+        out: &mut PolicyOutput,
+    ) {
         match self.parking.take(wait) {
             Some(Waiter::Coroutine(parked)) => self.go_on(*parked, Ok(outcome), now, out),
             Some(Waiter::Outside(done)) => {
@@ -235,7 +247,13 @@ impl ScriptPolicy {
         }
     }
 
-    fn go_on(&mut self, parked: Parked, with: Result<Option<Outcome>, PyErr>, now: Instant, out: &mut PolicyOutput) {
+    fn go_on(
+        &mut self,
+        parked: Parked,
+        with: Result<Option<Outcome>, PyErr>,
+        now: Instant,
+        out: &mut PolicyOutput,
+    ) {
         let Parked { run, awaitable, .. } = parked;
         self.stage(Mode::Async, None, now);
         self.context.set_message(run.call.request().map(|r| r.get().state().message.clone()));

@@ -14,7 +14,8 @@ use super::services::{LogLevel, LogLine};
 use crate::base::text::Text;
 use crate::base::time::{Duration, Instant};
 use crate::policy::{
-    Decision, Interest, Notice, Outcome, Policy, PolicyOutput, Question, QuestionKind, Ticket, Verdict, WaitId, Want,
+    Decision, Interest, Notice, Outcome, Policy, PolicyOutput, Question, QuestionKind, Ticket, Verdict,
+    WaitId, Want,
 };
 use pyo3::prelude::*;
 use std::collections::HashMap;
@@ -82,7 +83,13 @@ impl ScriptPolicy {
     }
 
     /// Answers when there is no room to run a handler; said in the log once a second at most.
-    pub(crate) fn refuse(&mut self, refusal: Option<(Ticket, Verdict)>, why: &str, now: Instant, out: &mut PolicyOutput) {
+    pub(crate) fn refuse(
+        &mut self,
+        refusal: Option<(Ticket, Verdict)>,
+        why: &str,
+        now: Instant,
+        out: &mut PolicyOutput,
+    ) {
         if now.since(self.full_told).as_secs() >= 1 {
             self.full_told = now;
             self.log(LogLevel::Error, &format!("{why}: requests are answered 503 until there is room"), "");
@@ -91,7 +98,11 @@ impl ScriptPolicy {
     }
 
     /// The handler of a question, by the generation that began its transaction.
-    fn find(&self, question: &Question, held: Option<&Arc<TransactionKeep>>) -> Option<(Arc<Handler>, Arc<Generation>)> {
+    fn find(
+        &self,
+        question: &Question,
+        held: Option<&Arc<TransactionKeep>>,
+    ) -> Option<(Arc<Handler>, Arc<Generation>)> {
         let current;
         let generation = match held {
             Some(held) if held.generation.is_retired() => return None,
@@ -103,8 +114,12 @@ impl ScriptPolicy {
         };
         let handler = match question.kind {
             QuestionKind::Request => generation.request_handler(&question.request),
-            QuestionKind::Reply { .. } => held.and_then(|k| k.on_reply.as_ref()).or(generation.on_reply.as_ref()),
-            QuestionKind::Failure { .. } => held.and_then(|k| k.on_failure.as_ref()).or(generation.on_failure.as_ref()),
+            QuestionKind::Reply { .. } => {
+                held.and_then(|k| k.on_reply.as_ref()).or(generation.on_reply.as_ref())
+            }
+            QuestionKind::Failure { .. } => {
+                held.and_then(|k| k.on_failure.as_ref()).or(generation.on_failure.as_ref())
+            }
             QuestionKind::Cancelled => generation.on_cancel.as_ref(),
         }?;
         Some((handler.clone(), generation.clone()))
@@ -121,11 +136,18 @@ impl ScriptPolicy {
         }
     }
 
-    fn binding_changed(&mut self, aor: Text, change: crate::event::BindingChange, now: Instant, out: &mut PolicyOutput) {
+    fn binding_changed(
+        &mut self,
+        aor: Text,
+        change: crate::event::BindingChange,
+        now: Instant,
+        out: &mut PolicyOutput,
+    ) {
         let Some(generation) = self.script.current() else { return };
         for handler in &generation.on_change {
             let input = Input::Binding { aor: aor.clone(), change };
-            let task = Task { ticket: None, handler: handler.clone(), generation: generation.clone(), input, now };
+            let task =
+                Task { ticket: None, handler: handler.clone(), generation: generation.clone(), input, now };
             self.dispatch(task, out);
         }
     }

@@ -43,13 +43,20 @@ fn register_request(filter: Option<Vec<String>>, function: &Bound<'_, PyAny>) ->
 
 fn methods(filter: &str) -> PyResult<Vec<String>> {
     let names: Vec<String> = filter.split('|').map(|m| m.trim().to_owned()).collect();
-    let token = |m: &String| !m.is_empty() && m.bytes().all(|c| c.is_ascii_uppercase() || b"-.!%*_+`'~".contains(&c) || c.is_ascii_digit());
+    let token = |m: &String| {
+        !m.is_empty()
+            && m.bytes().all(|c| c.is_ascii_uppercase() || b"-.!%*_+`'~".contains(&c) || c.is_ascii_digit())
+    };
     if !names.iter().all(token) {
-        return Err(PyValueError::new_err(format!("{filter:?} is no list of methods such as \"INVITE|SUBSCRIBE\"")));
+        return Err(PyValueError::new_err(format!(
+            "{filter:?} is no list of methods such as \"INVITE|SUBSCRIBE\""
+        )));
     }
     for never in ["CANCEL"] {
         if names.iter().any(|m| m == never) {
-            return Err(PyValueError::new_err("CANCEL is handled by the transaction layer; see proxy.on_cancel"));
+            return Err(PyValueError::new_err(
+                "CANCEL is handled by the transaction layer; see proxy.on_cancel",
+            ));
         }
     }
     Ok(names)
@@ -60,7 +67,11 @@ impl Proxy {
     /// Decorator: called for every new request, in-dialog requests and the ACK to a 2xx included; with a filter such
     /// as `"INVITE|SUBSCRIBE"` for those methods only.
     #[pyo3(signature = (fn_or_filter=None))]
-    fn on_request<'py>(&self, py: Python<'py>, fn_or_filter: Option<Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    fn on_request<'py>(
+        &self,
+        py: Python<'py>,
+        fn_or_filter: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let filter = match &fn_or_filter {
             None => None,
             Some(given) => match given.cast::<PyString>() {
@@ -69,7 +80,11 @@ impl Proxy {
                     register_request(None, given)?;
                     return Ok(given.clone());
                 }
-                Err(_) => return Err(PyTypeError::new_err("on_request takes a function or a filter such as \"INVITE\"")),
+                Err(_) => {
+                    return Err(PyTypeError::new_err(
+                        "on_request takes a function or a filter such as \"INVITE\"",
+                    ));
+                }
             },
         };
         Ok(Bound::new(py, RequestDecorator { filter })?.into_any())
@@ -124,7 +139,9 @@ impl Proxy {
                 _ => fields.push((Text::from(name), value)),
             }
         }
-        if body.is_some_and(|b| b.is_instance_of::<PyString>()) && &*content_type == "application/octet-stream" {
+        if body.is_some_and(|b| b.is_instance_of::<PyString>())
+            && &*content_type == "application/octet-stream"
+        {
             content_type = "text/plain".into();
         }
         let request = OriginatedRequest {
@@ -133,6 +150,7 @@ impl Proxy {
             headers: fields,
             body: body.map(|b| Ok::<_, PyErr>((content_type, convert::body(b)?))).transpose()?,
             next_hop: next_hop.map(convert::uri_text).transpose()?,
+            flow: None,
             timeout: timeout_ms.map_or(Ok(Duration::from_secs(2)), |t| convert::duration(t, 0.001))?,
         };
         if wait_for_response {
@@ -156,7 +174,12 @@ impl Proxy {
     }
 
     /// The same as `proxy._utils.rate_limit`.
-    fn rate_limit(&self, request: &Bound<'_, Request>, window_secs: f64, max_requests: u64) -> PyResult<bool> {
+    fn rate_limit(
+        &self,
+        request: &Bound<'_, Request>,
+        window_secs: f64,
+        max_requests: u64,
+    ) -> PyResult<bool> {
         ProxyUtils.rate_limit(request, window_secs, max_requests)
     }
 
@@ -178,7 +201,12 @@ pub(crate) struct ProxyUtils;
 impl ProxyUtils {
     /// Counts the request against its source address; when there were more than `max_requests` in the window, the
     /// 503 is recorded and the result is False.
-    fn rate_limit(&self, request: &Bound<'_, Request>, window_secs: f64, max_requests: u64) -> PyResult<bool> {
+    fn rate_limit(
+        &self,
+        request: &Bound<'_, Request>,
+        window_secs: f64,
+        max_requests: u64,
+    ) -> PyResult<bool> {
         if !(window_secs.is_finite() && window_secs > 0.0) {
             return Err(PyValueError::new_err("rate_limit: the window is a positive number of seconds"));
         }

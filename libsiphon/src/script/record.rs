@@ -74,13 +74,20 @@ impl Record {
     }
 
     /// Records a decision. A second one is an error in the log, and the first stands.
-    pub(crate) fn decide(&mut self, decision: Decision, line: Text, message: &Message, committed: Option<&Text>) {
+    pub(crate) fn decide(
+        &mut self,
+        decision: Decision,
+        line: Text,
+        message: &Message,
+        committed: Option<&Text>,
+    ) {
         let earlier = self.decided.as_ref().map(|d| &d.line).or(committed);
         let Some(earlier) = earlier else {
             self.decided = Some(Decided { decision, line });
             return;
         };
-        let text = format!("{} at {line} comes after the decision at {earlier}, which stands", verb(&decision));
+        let text =
+            format!("{} at {line} comes after the decision at {earlier}, which stands", verb(&decision));
         complain(LogLevel::Error, &text, &line, message);
     }
 
@@ -89,7 +96,9 @@ impl Record {
     pub(crate) fn reply_after_save(&mut self, spec: ReplySpec, line: Text, message: &Message) {
         let ok = self.save.as_ref().is_some_and(|s| s.ok);
         let success = (200..300).contains(&spec.code);
-        let Some(Decided { decision: Decision::Reply(recorded), line: saved_at }) = &mut self.decided else { return };
+        let Some(Decided { decision: Decision::Reply(recorded), line: saved_at }) = &mut self.decided else {
+            return;
+        };
         match (ok, success) {
             (true, true) => {
                 recorded.headers.extend(spec.headers);
@@ -114,7 +123,12 @@ impl Record {
     }
 
     /// Turns what was recorded into a verdict.
-    pub(crate) fn take_verdict(&mut self, message: &Message, keep: &KeepSource<'_>, finished: bool) -> Verdict {
+    pub(crate) fn take_verdict(
+        &mut self,
+        message: &Message,
+        keep: &KeepSource<'_>,
+        finished: bool,
+    ) -> Verdict {
         let mut record = std::mem::take(self);
         let edited = record.before.is_some().then(|| message.clone());
         let decision = record.decided.take().map(|d| d.decision).map(|decision| match decision {
@@ -138,6 +152,7 @@ impl Record {
             interest,
             keep,
             finished,
+            ..Verdict::default()
         }
     }
 

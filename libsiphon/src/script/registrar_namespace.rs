@@ -15,7 +15,7 @@ use pyo3::types::PyDict;
 use std::sync::Arc;
 
 /// The path a message took.
-#[pyclass(frozen, module = "siphon", name = "Flow", skip_from_py_object)]
+#[pyclass(frozen, module = "siphon", name = "Flow")]
 #[derive(Clone)]
 pub(crate) struct PyFlow {
     pub(crate) flow: Flow,
@@ -266,7 +266,8 @@ fn check(
     state.alive()?;
     let message = state.message.clone();
     let realm = realm.map(convert::safe).transpose()?;
-    let asked = DigestCheck { request: &message, flow: state.flow, kind, realm, password: secret.0, ha1: secret.1 };
+    let asked =
+        DigestCheck { request: &message, flow: state.flow, kind, realm, password: secret.0, ha1: secret.1 };
     match context.services().check_digest(&asked, context.now()) {
         DigestOutcome::Granted { user, reply_headers } => {
             state.auth_user = Some(user);

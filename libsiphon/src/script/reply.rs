@@ -84,13 +84,19 @@ impl Reply {
     #[getter]
     fn from_uri(&self) -> SipUri {
         let state = self.state();
-        state.message.from().map_or_else(|_| SipUri::own("".into()), |a| SipUri::part(&state.message, a.uri.as_str()))
+        state
+            .message
+            .from()
+            .map_or_else(|_| SipUri::own("".into()), |a| SipUri::part(&state.message, a.uri.as_str()))
     }
 
     #[getter]
     fn to_uri(&self) -> SipUri {
         let state = self.state();
-        state.message.to().map_or_else(|_| SipUri::own("".into()), |a| SipUri::part(&state.message, a.uri.as_str()))
+        state
+            .message
+            .to()
+            .map_or_else(|_| SipUri::own("".into()), |a| SipUri::part(&state.message, a.uri.as_str()))
     }
 
     #[getter]

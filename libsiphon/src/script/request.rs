@@ -4,8 +4,8 @@ use super::convert;
 use super::edits;
 use super::frame::script_line;
 use super::handler::Event;
-use super::request_edits;
 use super::record::{Phase, Record, TransactionKeep, callback, complain};
+use super::request_edits;
 use super::services::{LogLevel, Saved};
 use super::uri::SipUri;
 use crate::base::flow::Flow;
@@ -40,7 +40,6 @@ pub(crate) struct Request {
 pub(crate) struct State {
     pub(crate) message: Message,
     pub(crate) flow: Flow,
-    pub(crate) phase: Phase,
     pub(crate) consumed_routes: u8,
     pub(crate) on_route: bool,
     pub(crate) is_local: bool,
@@ -70,11 +69,14 @@ enum Which {
 }
 
 impl State {
-    pub(crate) fn new(question: &crate::policy::Question, phase: Phase, held: Option<Arc<TransactionKeep>>) -> State {
+    pub(crate) fn new(
+        question: &crate::policy::Question,
+        phase: Phase,
+        held: Option<Arc<TransactionKeep>>,
+    ) -> State {
         State {
             message: question.request.clone(),
             flow: question.flow,
-            phase,
             consumed_routes: question.consumed_routes,
             on_route: question.on_route,
             is_local: question.is_local,
@@ -199,9 +201,8 @@ impl Request {
 /// The names of methods as Python strings, made once.
 fn method_name<'py>(py: Python<'py>, message: &Message) -> Bound<'py, PyString> {
     static NAMES: pyo3::sync::PyOnceLock<Vec<Py<PyString>>> = pyo3::sync::PyOnceLock::new();
-    let names = NAMES.get_or_init(py, || {
-        Method::ALL.iter().map(|m| PyString::intern(py, m.name()).unbind()).collect()
-    });
+    let names = NAMES
+        .get_or_init(py, || Method::ALL.iter().map(|m| PyString::intern(py, m.name()).unbind()).collect());
     match message.method() {
         Method::Other => PyString::new(py, message.method_name()),
         method => match names.get(method as usize) {
@@ -213,7 +214,11 @@ fn method_name<'py>(py: Python<'py>, message: &Message) -> Bound<'py, PyString> 
 
 /// A status code that a response can have.
 pub(crate) fn status(code: u16) -> PyResult<u16> {
-    if (100..700).contains(&code) { Ok(code) } else { Err(PyValueError::new_err(format!("{code} is no SIP status code"))) }
+    if (100..700).contains(&code) {
+        Ok(code)
+    } else {
+        Err(PyValueError::new_err(format!("{code} is no SIP status code")))
+    }
 }
 
 #[pymethods]

@@ -7,7 +7,7 @@ use super::uri::SipUri;
 use crate::base::flow::Transport;
 use crate::base::text::Text;
 use crate::policy::Target;
-use crate::wire::sip::{HeaderId, Message, NameAddr, Splice, Uri, Unsafe, escape_user, quote};
+use crate::wire::sip::{HeaderId, Message, NameAddr, Splice, Unsafe, Uri, escape_user, quote};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use std::net::{IpAddr, SocketAddr};
@@ -17,7 +17,9 @@ impl State {
     fn editable(&self) -> PyResult<()> {
         self.alive()?;
         if self.relayed {
-            return Err(PyRuntimeError::new_err("the request was relayed already: edit it before relay() or fork()"));
+            return Err(PyRuntimeError::new_err(
+                "the request was relayed already: edit it before relay() or fork()",
+            ));
         }
         Ok(())
     }
@@ -32,7 +34,10 @@ impl State {
     }
 
     /// Applies edits by splicing.
-    pub(crate) fn splice(&mut self, edit: impl FnOnce(&mut Splice<'_>) -> Result<(), Unsafe>) -> PyResult<()> {
+    pub(crate) fn splice(
+        &mut self,
+        edit: impl FnOnce(&mut Splice<'_>) -> Result<(), Unsafe>,
+    ) -> PyResult<()> {
         self.apply(|message| splice(message, edit).map(Some))
     }
 
@@ -65,7 +70,12 @@ impl State {
     }
 
     /// Gives From or To another display name or URI; its tag and other parameters stay.
-    pub(crate) fn set_address(&mut self, id: HeaderId, display: Option<&str>, uri: Option<&str>) -> PyResult<()> {
+    pub(crate) fn set_address(
+        &mut self,
+        id: HeaderId,
+        display: Option<&str>,
+        uri: Option<&str>,
+    ) -> PyResult<()> {
         let value = {
             let address = if id == HeaderId::From { self.message.from() } else { self.message.to() };
             let address = address.map_err(|e| PyValueError::new_err(e.to_string()))?;
@@ -88,7 +98,10 @@ impl State {
             values.push(name_addr(display.as_deref(), &map(&contact.uri)?, contact.params.as_str()));
         }
         self.splice(|s| {
-            values.iter().enumerate().try_for_each(|(n, v)| s.replace_value(HeaderId::Contact, n, v).map(drop))
+            values
+                .iter()
+                .enumerate()
+                .try_for_each(|(n, v)| s.replace_value(HeaderId::Contact, n, v).map(drop))
         })
     }
 
@@ -228,7 +241,9 @@ pub(crate) fn in_network(ip: IpAddr, network: &str) -> PyResult<bool> {
 /// A URI for `force_send_via`: the transport and where to.
 pub(crate) fn forced_next_hop(transport: &str, target: &Bound<'_, PyAny>) -> PyResult<Text> {
     if Transport::from_token(transport).is_none() {
-        return Err(PyValueError::new_err(format!("transport {transport:?}: this version speaks udp and tcp")));
+        return Err(PyValueError::new_err(format!(
+            "transport {transport:?}: this version speaks udp and tcp"
+        )));
     }
     let text = match target.extract::<String>() {
         Ok(text) if !text.contains(':') || text.parse::<SocketAddr>().is_ok() => format!("sip:{text}"),

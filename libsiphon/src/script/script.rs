@@ -294,10 +294,20 @@ impl Script {
                 let text = format!(
                     "generation {} of the script is ended: {MOST_OLD} younger ones are still held by transactions{}",
                     oldest.number,
-                    if dropped > 0 { format!("; {dropped} of its timers are dropped") } else { String::new() }
+                    if dropped > 0 {
+                        format!("; {dropped} of its timers are dropped")
+                    } else {
+                        String::new()
+                    }
                 );
                 let level = LogLevel::Warning;
-                self.services.log(LogLine { level, text: &text, fields: &[], script_line: "", call_id: None });
+                self.services.log(LogLine {
+                    level,
+                    text: &text,
+                    fields: &[],
+                    script_line: "",
+                    call_id: None,
+                });
                 // Policies look at it when they are woken, and end what is parked in it.
                 for shard in 0..self.ports_len() {
                     self.wake(shard);

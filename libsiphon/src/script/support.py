@@ -161,7 +161,9 @@ WAITING_MODULES = frozenset({
     "requests", "urllib", "http", "socket", "subprocess", "ssl", "smtplib", "ftplib", "sqlite3", "psycopg2", "psycopg",
     "redis", "pymysql", "mysql", "ldap", "ldap3", "dns", "httpx", "selectors", "select",
 })
-WAITING_CALLS = frozenset({("time", "sleep"), ("os", "system"), ("os", "popen"), ("asyncio", "run"), ("proxy", "send_request"), ("timer", "sleep")})
+WAITING_CALLS = frozenset({("time", "sleep"), ("os", "system"), ("os", "popen"), ("asyncio", "run"), ("timer", "sleep")})
+# ... and those that wait when called with this keyword.
+WAITING_KEYWORDS = {("proxy", "send_request"): "wait_for_response"}
 
 
 # Libraries whose awaitables only an asyncio loop can resume. Installed packages count too: what they await is theirs.
@@ -169,7 +171,7 @@ LOOP_MODULES = frozenset({"asyncio", "aiohttp", "httpx", "anyio"})
 
 
 def _reached(function, owns_file):
-    """Yields (code names, name, value) for each global the function can reach by plain names, its callees included."""
+    """Yields (code, name, value) for each global the function can reach by plain names, its callees included."""
     seen, todo = set(), [inspect.unwrap(function)]
     while todo:
         current = todo.pop()
@@ -187,7 +189,7 @@ def _reached(function, owns_file):
                 value = sys.modules.get(name) if name in imported else current.__globals__.get(name)
                 if value is None:
                     continue
-                yield inner.co_names, name, value
+                yield inner, name, value
                 if isinstance(value, types.FunctionType):
                     todo.append(value)
                 elif isinstance(value, types.ModuleType):
@@ -203,7 +205,8 @@ def _home(value):
 
 def first_waiting_call(function, owns_file):
     """Names the first call that waits among those `function` can reach by plain names, or None."""
-    for names, name, value in _reached(function, owns_file):
+    for code, name, value in _reached(function, owns_file):
+        names = code.co_names
         home = _home(value)
         if home.partition(".")[0] in WAITING_MODULES:
             return home
@@ -214,7 +217,8 @@ def first_waiting_call(function, owns_file):
         else:
             calls = [(home, getattr(value, "__name__", ""))]
         for call in calls:
-            if call in WAITING_CALLS:
+            keyword = WAITING_KEYWORDS.get(call)
+            if call in WAITING_CALLS or (keyword and keyword in repr(code.co_consts)):
                 return ".".join(call)
     return None
 

@@ -76,10 +76,16 @@ impl Timer {
     }
 
     /// Calls `handler` once, after `delay_ms` milliseconds (or `"30s"`). A timer of the same key is replaced.
-    fn set(&self, key: String, delay_ms: &Bound<'_, PyAny>, handler: &Bound<'_, PyAny>) -> PyResult<TimerHandle> {
+    fn set(
+        &self,
+        key: String,
+        delay_ms: &Bound<'_, PyAny>,
+        handler: &Bound<'_, PyAny>,
+    ) -> PyResult<TimerHandle> {
         let context = context::current()?;
         let delay = convert::duration(delay_ms, 0.001)?;
-        let made = Handler::new(Event::Timer, handler)?.map_err(|(_, _, wrong)| PyTypeError::new_err(wrong))?;
+        let made =
+            Handler::new(Event::Timer, handler)?.map_err(|(_, _, wrong)| PyTypeError::new_err(wrong))?;
         let handle = TimerHandle { key: key.clone() };
         let shot = OneShot { key, delay, handler: Arc::new(made) };
         if context.mode() == Mode::Load {

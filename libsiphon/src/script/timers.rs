@@ -101,7 +101,12 @@ impl Timers {
     }
 
     /// Puts the periodic handlers of `generation` in place of those of earlier ones.
-    pub(crate) fn replace_every(&self, generation: &Arc<Generation>, now: Instant, mut dice: impl FnMut() -> f64) {
+    pub(crate) fn replace_every(
+        &self,
+        generation: &Arc<Generation>,
+        now: Instant,
+        mut dice: impl FnMut() -> f64,
+    ) {
         let mut inner = self.lock();
         inner.by_time.retain(|_, entry| matches!(entry, Entry::Once { .. }));
         for every in &generation.every {

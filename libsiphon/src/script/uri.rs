@@ -60,9 +60,11 @@ impl SipUri {
     pub(crate) fn text(&self) -> &str {
         match &self.source {
             Source::RequestUri(message) => message.request_uri(),
-            Source::Part(message, start, end) => {
-                message.bytes().get(*start..*end).and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default()
-            }
+            Source::Part(message, start, end) => message
+                .bytes()
+                .get(*start..*end)
+                .and_then(|b| std::str::from_utf8(b).ok())
+                .unwrap_or_default(),
             Source::Own(text) => text,
             Source::Binding(binding) => &binding.uri,
         }
