@@ -120,6 +120,7 @@ impl Shard {
             edited: request.clone(),
             flow: *flow,
             consumed_routes: 0,
+            script_line: None,
             on_route: false,
             is_local: false,
             token_egress: None,

@@ -189,6 +189,8 @@ impl Shard {
         if let Some(message) = verdict.message.take() {
             work.edited = message;
         }
+        work.consumed_routes = verdict.consumed_routes.unwrap_or(work.consumed_routes);
+        work.script_line = verdict.script_line.take();
         work.reply_headers.append(&mut verdict.reply_headers);
         if let Some(keep) = verdict.keep.take() {
             work.keep = Some(keep);

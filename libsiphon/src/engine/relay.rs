@@ -60,11 +60,12 @@ impl Shard {
             Decision::Failed(_) => "failed".to_owned(),
         };
         let (call_id, method) = (Text::from(work.request.call_id()), work.request.method());
+        let script_line = work.script_line.clone();
         self.tell(out, Classes::POLICY, || Kind::Decided {
             call_id,
             method,
             decision: Text::from(text),
-            script_line: None,
+            script_line,
         });
     }
 

@@ -3,7 +3,7 @@
 
 use crate::base::flow::{Egress, Flow};
 use crate::base::slab::Key;
-use crate::base::text::Octets;
+use crate::base::text::{Octets, Text};
 use crate::base::time::Instant;
 use crate::base::wheel::TimerId;
 use crate::policy::verdict::Header;
@@ -55,6 +55,8 @@ pub(crate) struct Work {
     pub(crate) interest: Interest,
     pub(crate) keep: Option<Keep>,
     pub(crate) reply_headers: Vec<Header>,
+    /// File and line of the script that decided last.
+    pub(crate) script_line: Option<Text>,
     /// The question about this transaction that is open.
     pub(crate) asking: Option<Ticket>,
     /// What the open question is about was decided already: a later decision of the same handler is ignored.

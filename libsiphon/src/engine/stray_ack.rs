@@ -20,6 +20,7 @@ impl Shard {
         if let Some(message) = verdict.message {
             ack.message = message;
         }
+        ack.consumed_routes = verdict.consumed_routes.unwrap_or(ack.consumed_routes);
         let target = match verdict.decision {
             Some(Decision::Relay(_)) => None,
             // An ACK goes to one place; of several targets the first.

@@ -29,6 +29,11 @@ pub fn wrap_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     Python::attach(|py| py.detach(f))
 }
 
+/// The same, in the shape that the driver's shard threads take.
+pub fn wrap_shard(life: Box<dyn FnOnce() + Send>) {
+    wrap_thread(life);
+}
+
 /// The support module: generations, analysis of handlers, stdlib bridges.
 pub(crate) fn support<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyModule>> {
     static SUPPORT: PyOnceLock<Py<PyModule>> = PyOnceLock::new();

@@ -42,7 +42,7 @@ mod uri;
 
 pub use cache::CacheSettings;
 pub use check::{Problem, check};
-pub use interpreter::{initialize, wrap_thread};
+pub use interpreter::{initialize, wrap_shard, wrap_thread};
 pub use policy::ScriptPolicy;
 pub use script::{LoadError, Script, ScriptSettings, ScriptSource, SyncMode};
 pub use services::{
