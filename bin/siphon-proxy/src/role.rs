@@ -46,12 +46,11 @@ impl Role for Proxy {
     fn start(start: Start<'_, ProxyConfig>) -> Result<Box<dyn Running<ProxyConfig>>, StartFault> {
         let mut observers = Observers::default();
         observers.add(EventLog::new(start.logger.clone()));
-        observers.add(start.series.writer());
         let policy = |_: &Arc<Node>, _: &EventSink| {
             let factory: PolicyFactory = Arc::new(|_| Box::new(Builtin));
             Ok(PolicyParts { factory, wrap_thread: plain_thread })
         };
-        let node = node::run(&blocks(&start.loaded.config), policy, observers)?;
+        let node = node::run(&blocks(&start.loaded.config), policy, start.series.clone(), observers)?;
         let location = node.node.registrar.location.clone();
         start.series.source(Gauge::Registrations, move || location.aor_count() as f64);
         start.health.ready();

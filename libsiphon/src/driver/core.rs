@@ -20,15 +20,8 @@ pub(super) struct Core<E> {
 }
 
 impl<E: Engine> Core<E> {
-    pub(super) fn new(engine: E, policy: Box<dyn Policy>, clock: Clock, subscribed: Classes) -> Self {
-        Core {
-            engine,
-            policy,
-            clock,
-            effects: Effects::subscribed_to(subscribed),
-            queue: VecDeque::new(),
-            answers: PolicyOutput::default(),
-        }
+    pub(super) fn new(engine: E, policy: Box<dyn Policy>, clock: Clock, effects: Effects) -> Self {
+        Core { engine, policy, clock, effects, queue: VecDeque::new(), answers: PolicyOutput::default() }
     }
 
     /// Feeds one input and performs everything that follows from it.

@@ -116,6 +116,7 @@ impl Node {
             store: Arc::new(MemoryStore),
             names: Arc::new(NoNames),
             events,
+            inline: Arc::new(|| Box::new(Deaf)),
             wrap_thread: plain_thread,
         };
         Node { handle: bound.start(parts).expect("the driver starts"), told, running }
@@ -206,4 +207,15 @@ pub(super) fn until(mut condition: impl FnMut() -> bool) {
         assert!(std::time::Instant::now() < deadline, "it did not come about in time");
         std::thread::yield_now();
     }
+}
+
+/// Observes nothing.
+pub(super) struct Deaf;
+
+impl crate::event::Observer for Deaf {
+    fn classes(&self) -> crate::event::Classes {
+        crate::event::Classes::default()
+    }
+
+    fn see(&mut self, _event: &crate::event::Event) {}
 }

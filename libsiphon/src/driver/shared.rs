@@ -5,6 +5,7 @@ use crate::driver::mailbox::Mailboxes;
 use crate::driver::observers::EventSink;
 use crate::driver::overload::OverloadSettings;
 use crate::driver::refusal::Refusal;
+use crate::driver::start::InlineObservers;
 use crate::driver::store::Store;
 use crate::event::ShedReason;
 use crate::net::NetSettings;
@@ -28,6 +29,7 @@ pub(super) struct Shared {
     pub(super) names: Arc<dyn Names>,
     pub(super) store: Arc<dyn Store>,
     pub(super) events: EventSink,
+    pub(super) inline: InlineObservers,
     pub(super) draining: AtomicBool,
     pub(super) stopping: AtomicBool,
     pub(super) counters: Counters,

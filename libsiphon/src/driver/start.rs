@@ -17,6 +17,7 @@ use crate::driver::store::Store;
 use crate::driver::streams::Streams;
 use crate::driver::world::World;
 use crate::engine::Effects;
+use crate::event::Observer;
 use crate::net::dns::Names;
 use crate::net::flows::FlowDirectory;
 use crate::net::mmsg::ReceiveBatch;
@@ -162,6 +163,8 @@ pub struct ShardStart {
 pub type EngineFactory<E> = Arc<dyn Fn(&mut ShardStart) -> E + Send + Sync>;
 /// Makes the policy of a shard.
 pub type PolicyFactory = Arc<dyn Fn(&mut ShardStart) -> Box<dyn Policy> + Send + Sync>;
+/// Makes an observer that runs on a shard's thread.
+pub type InlineObservers = Arc<dyn Fn() -> Box<dyn Observer> + Send + Sync>;
 /// Runs a shard's whole life. The script layer puts an interpreter's thread state around it.
 pub type WrapThread = fn(Box<dyn FnOnce() + Send>);
 
@@ -177,6 +180,8 @@ pub struct Parts<E> {
     pub names: Arc<dyn Names>,
     /// Observers.
     pub events: EventSink,
+    /// Makes the observers that are told on the shards' threads, at once: counters.
+    pub inline: InlineObservers,
     /// Around each shard's thread.
     pub wrap_thread: WrapThread,
 }
@@ -249,6 +254,7 @@ impl Bound {
             names: parts.names,
             store: parts.store,
             events: parts.events,
+            inline: parts.inline,
             draining: false.into(),
             stopping: false.into(),
             counters: Counters::default(),
@@ -311,11 +317,11 @@ impl<E: Engine> Seat<E> {
         let intake = Intake::new(Rng::seeded(self.rng.next_u64()), now);
         let mut start = ShardStart { index: self.index, rng: self.rng, now, clock, waker };
         let (engine, policy) = (engine(&mut start), policy(&mut start));
-        let subscribed = self.shared.events.classes();
+        let effects = Effects::with_inline(self.shared.events.classes(), (self.shared.inline)());
         let readable = vec![true; udp.len()];
         let shard = ShardLoop {
             poll,
-            core: Core::new(engine, policy, clock, subscribed),
+            core: Core::new(engine, policy, clock, effects),
             world: World::new(self.index, self.shared, udp, streams),
             intake,
             controls: self.controls,

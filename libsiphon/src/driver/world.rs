@@ -9,7 +9,7 @@ use crate::driver::shared::Shared;
 use crate::driver::store::Acknowledge;
 use crate::driver::streams::Streams;
 use crate::engine::{Mail, SendReport};
-use crate::event::{Classes, Event, Kind, ShedReason};
+use crate::event::{Classes, Event, Kind, Observer, ShedReason};
 use crate::net::ReportTo;
 use crate::net::flows::{FlowKey, Waiting, Way};
 use crate::net::mmsg::SendBatch;
@@ -29,6 +29,8 @@ pub(super) struct World {
     /// Mail of this turn, per shard.
     outboxes: Vec<Vec<Post>>,
     events: Vec<Event>,
+    /// Sees what happens at the edge of the node at once.
+    inline: Box<dyn Observer>,
     failed: Vec<ReportTo>,
     /// Failed sends of this shard's own transactions, to be handed to the engine.
     pub(super) failures: Vec<SendReport>,
@@ -41,14 +43,15 @@ impl World {
         World {
             shard,
             outboxes: (0..shared.mailboxes.shards()).map(|_| Vec::new()).collect(),
-            shared,
             udp,
             streams,
             batch: SendBatch::new(),
             events: Vec::new(),
+            inline: (shared.inline)(),
             failed: Vec::new(),
             failures: Vec::new(),
             refused_mail: Vec::new(),
+            shared,
         }
     }
 
@@ -151,8 +154,12 @@ impl World {
 
     /// Tells the observers of something at the edge of the node, when one of them wants to know.
     pub(super) fn tell_edge(&mut self, at: Instant, kind: Kind) {
+        let event = Event { at, shard: self.shard, kind };
+        if self.inline.classes().contains(Classes::EDGE) {
+            self.inline.see(&event);
+        }
         if self.shared.events.classes().contains(Classes::EDGE) {
-            self.events.push(Event { at, shard: self.shard, kind });
+            self.events.push(event);
         }
     }
 

@@ -5,7 +5,7 @@
 use crate::base::flow::{ConnectionId, Egress, Flow};
 use crate::base::slab::Key;
 use crate::base::text::Octets;
-use crate::event::{Classes, Event};
+use crate::event::{Classes, Event, Observer};
 use crate::policy::verdict::Commit;
 use crate::policy::{OriginatedRequest, Outcome, Question, Ticket, Verdict, WaitId};
 use crate::proto::locate::{Lookup, Records};
@@ -163,18 +163,34 @@ pub enum Effect {
 }
 
 /// The effects of one or more inputs, in the order they are to happen.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Effects {
     /// To be drained from the front.
     pub list: Vec<Effect>,
     /// Which events anybody wants.
-    pub subscribed: Classes,
+    subscribed: Classes,
+    /// Which of them go onto the list.
+    queued: Classes,
+    /// Sees its events on the spot, while they are on the stack: counters.
+    inline: Option<Box<dyn Observer>>,
+}
+
+impl std::fmt::Debug for Effects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Effects").field("list", &self.list).finish_non_exhaustive()
+    }
 }
 
 impl Effects {
-    /// An empty list for subscribers of `subscribed`.
-    pub fn subscribed_to(subscribed: Classes) -> Self {
-        Effects { list: Vec::new(), subscribed }
+    /// An empty list for subscribers of `queued`.
+    pub fn subscribed_to(queued: Classes) -> Self {
+        Effects { list: Vec::new(), subscribed: queued, queued, inline: None }
+    }
+
+    /// The same with an observer that is told at once. It must be quick: it runs on the shard.
+    pub fn with_inline(queued: Classes, observer: Box<dyn Observer>) -> Self {
+        let subscribed = queued.with(observer.classes());
+        Effects { list: Vec::new(), subscribed, queued, inline: Some(observer) }
     }
 
     /// Adds one effect.
@@ -182,10 +198,22 @@ impl Effects {
         self.list.push(effect);
     }
 
-    /// Adds an event when somebody subscribed to `class`; `make` runs only then.
+    /// Whether events of `class` go to a subscriber that reads them, not only to counters: then texts are worth making.
+    pub fn is_read(&self, class: Classes) -> bool {
+        self.queued.contains(class)
+    }
+
+    /// Tells whoever subscribed to `class`; `make` runs only when somebody did.
     pub fn tell(&mut self, class: Classes, make: impl FnOnce() -> Event) {
-        if self.subscribed.contains(class) {
-            self.list.push(Effect::Tell(Box::new(make())));
+        if !self.subscribed.contains(class) {
+            return;
+        }
+        let event = make();
+        if let Some(observer) = self.inline.as_mut().filter(|o| o.classes().contains(class)) {
+            observer.see(&event);
+        }
+        if self.queued.contains(class) {
+            self.list.push(Effect::Tell(Box::new(event)));
         }
     }
 }

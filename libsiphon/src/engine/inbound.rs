@@ -117,6 +117,7 @@ impl Shard {
         let hash = lookup.hash();
         let local_tag = self.rng.next_u64();
         let work = Box::new(Work {
+            call_id: Text::from(request.call_id()),
             edited: request.clone(),
             flow: *flow,
             consumed_routes: 0,
@@ -169,12 +170,12 @@ impl Shard {
     }
 
     fn tell_started(&self, side: Side, server: Key, out: &mut Effects) {
-        if !out.subscribed.contains(Classes::TRANSACTIONS) {
-            return;
-        }
         if let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) {
-            let (method, call_id) = (work.request.method(), Text::from(work.request.call_id()));
-            self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionStarted { side, method, call_id });
+            self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionStarted {
+                side,
+                method: work.request.method(),
+                call_id: work.call_id.clone(),
+            });
         }
     }
 

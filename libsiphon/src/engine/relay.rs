@@ -47,7 +47,7 @@ impl Shard {
     }
 
     fn tell_decided(&self, server: Key, decision: &Decision, out: &mut Effects) {
-        if !out.subscribed.contains(Classes::POLICY) {
+        if !out.is_read(Classes::POLICY) {
             return;
         }
         let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
@@ -59,7 +59,7 @@ impl Shard {
             Decision::RoleProcedure => "role procedure".to_owned(),
             Decision::Failed(_) => "failed".to_owned(),
         };
-        let (call_id, method) = (Text::from(work.request.call_id()), work.request.method());
+        let (call_id, method) = (work.call_id.clone(), work.request.method());
         let script_line = work.script_line.clone();
         self.tell(out, Classes::POLICY, || Kind::Decided {
             call_id,
@@ -225,7 +225,7 @@ impl Shard {
     fn launch_branch(&mut self, server: Key, number: u16, egress: Egress, out: &mut Effects) {
         let node = self.node.clone();
         let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
-        let (method, call_id) = (work.request.method(), Text::from(work.request.call_id()));
+        let (method, call_id) = (work.request.method(), work.call_id.clone());
         let local = work.send_socket.or(egress.local);
         let Some(listener) = node.own.listener_for(egress.transport, &egress.remote, local) else {
             return self.branch_unreachable(server, number, out);

@@ -83,18 +83,14 @@ impl Shard {
         if class != Class::Provisional {
             self.unanswered -= 1;
             let (method, took) = (entry.method, self.now.since(entry.started));
-            if out.subscribed.contains(Classes::TRANSACTIONS)
-                && let Some(work) = &entry.work
-            {
-                let call_id = Text::from(work.request.call_id());
-                self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionCompleted {
-                    side: Side::Server,
-                    method,
-                    status: code,
-                    took,
-                    call_id,
-                });
-            }
+            let call_id = entry.work.as_ref().map(|w| w.call_id.clone()).unwrap_or_default();
+            self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionCompleted {
+                side: Side::Server,
+                method,
+                status: code,
+                took,
+                call_id,
+            });
         }
         self.feed_server(server, ServerInput::Respond(class), out);
         if class != Class::Provisional {

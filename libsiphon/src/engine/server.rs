@@ -43,6 +43,8 @@ pub(crate) struct Work {
     pub(crate) request: Message,
     /// The request as policy last left it.
     pub(crate) edited: Message,
+    /// Shared with the client transactions and the events of this request.
+    pub(crate) call_id: Text,
     pub(crate) flow: Flow,
     /// Topmost Route values that are ours.
     pub(crate) consumed_routes: u8,

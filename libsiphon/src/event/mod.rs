@@ -46,6 +46,15 @@ pub struct Event {
     pub kind: Kind,
 }
 
+/// A subscriber of the event stream. It sees everything and decides nothing.
+pub trait Observer: Send {
+    /// What it wants to see.
+    fn classes(&self) -> Classes;
+
+    /// Sees one event of those classes, or of others it did not ask for.
+    fn see(&mut self, event: &Event);
+}
+
 /// Which side of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {

@@ -10,14 +10,7 @@ pub mod metrics;
 
 use crate::event::{Classes, Event};
 
-/// A subscriber of the event stream.
-pub trait Observer: Send {
-    /// What it wants to see.
-    fn classes(&self) -> Classes;
-
-    /// Sees one event of those classes, or of others it did not ask for.
-    fn see(&mut self, event: &Event);
-}
+pub use crate::event::Observer;
 
 /// Several subscribers as one.
 #[derive(Default)]

@@ -10,6 +10,7 @@ use crate::driver::start::{PolicyFactory, WrapThread};
 use crate::driver::{EventSource, Handle, MemoryStore, Parts, event_stream, start};
 use crate::engine::{Node, Shard};
 use crate::net::dns::{Done, Names};
+use crate::observe::metrics::Metrics;
 use crate::observe::{Observer, Observers};
 use crate::proto::auth::Authenticator;
 use crate::proto::locate::{Lookup, Records};
@@ -48,6 +49,7 @@ pub struct SipNode {
 pub fn run(
     blocks: &SipBlocks<'_>,
     policy: impl FnOnce(&Arc<Node>, &crate::driver::EventSink) -> Result<PolicyParts, StartFault>,
+    series: Arc<Metrics>,
     mut observers: Observers,
 ) -> Result<SipNode, StartFault> {
     let fault = |error: std::io::Error| StartFault::Other(error.to_string());
@@ -82,6 +84,7 @@ pub fn run(
             store: Arc::new(MemoryStore),
             names: Arc::new(NumericOnly),
             events,
+            inline: Arc::new(move || Box::new(series.writer())),
             wrap_thread: parts.wrap_thread,
         })
         .map_err(fault)?;
