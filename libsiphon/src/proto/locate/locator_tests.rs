@@ -1,14 +1,14 @@
 use super::*;
 use crate::proto::locate::NoRoute;
 use crate::wire::sip::Uri;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// What DNS knows in a test, and the steps it led to.
 #[derive(Default)]
 struct Zone {
-    naptr: HashMap<&'static str, Vec<Naptr>>,
-    srv: HashMap<&'static str, Vec<Srv>>,
-    addresses: HashMap<&'static str, Vec<&'static str>>,
+    naptr: BTreeMap<&'static str, Vec<Naptr>>,
+    srv: BTreeMap<&'static str, Vec<Srv>>,
+    addresses: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
 impl Zone {

@@ -89,10 +89,14 @@ impl BranchSecret {
 
     /// Reads a branch; `None` when it is not one of ours.
     pub fn decode(&self, branch: &str) -> Option<BranchId> {
-        let text: &[u8; LENGTH] = branch.as_bytes().try_into().ok()?;
+        self.read(branch.as_bytes().try_into().ok()?)
+    }
+
+    fn read(&self, text: &[u8; LENGTH]) -> Option<BranchId> {
         let (cookie, rest) = text.split_first_chunk::<7>()?;
         let (&[kind], rest) = rest.split_first_chunk::<1>()?;
-        if !cookie.eq_ignore_ascii_case(COOKIE) {
+        let kind = kind.to_ascii_lowercase();
+        if !matches!(kind, STATEFUL | STATELESS) || !cookie.eq_ignore_ascii_case(COOKIE) {
             return None;
         }
         let (shard, rest) = rest.split_first_chunk::<2>()?;
@@ -101,15 +105,10 @@ impl BranchSecret {
         let shard = u8::try_from(parse_hex(shard)?).ok()?;
         let words = parse_hex(words)?;
         let loop_hash = u32::try_from(parse_hex(loop_hash)?).ok()?;
-        let kind = kind.to_ascii_lowercase();
         if parse_hex(code)? != u64::from(self.code(kind, shard, words, loop_hash)) {
             return None;
         }
-        let key = match kind {
-            STATEFUL => Some(Key::from_u64(words)),
-            STATELESS => None,
-            _ => return None,
-        };
+        let key = (kind == STATEFUL).then(|| Key::from_u64(words));
         Some(BranchId { shard, key, loop_hash })
     }
 
@@ -173,14 +172,27 @@ impl BranchSecret {
     /// Whether a request has been here before (RFC 5393 4.2.2). `loop_hash` is that of the request as received.
     pub fn loop_check(&self, request: &Message, loop_hash: u32) -> Loop {
         let mut found = Loop::None;
-        for via in request.values(HeaderId::Via) {
-            let Some(id) = branch_of(&via).and_then(|branch| self.decode(branch)) else { continue };
-            if id.loop_hash == loop_hash {
-                return Loop::Loop;
+        for header in request.headers().filter(|h| h.id == HeaderId::Via) {
+            for id in self.branches_in(header.value) {
+                if id.loop_hash == loop_hash {
+                    return Loop::Loop;
+                }
+                found = Loop::Spiral;
             }
-            found = Loop::Spiral;
         }
         found
+    }
+
+    /// Our branches in the values of one Via header field. They are plain tokens, so finding the cookie is enough.
+    fn branches_in<'a>(&'a self, value: &'a [u8]) -> impl Iterator<Item = BranchId> + 'a {
+        let mut rest = value;
+        std::iter::from_fn(move || {
+            let at = memchr::memmem::find(rest, COOKIE)?;
+            let branch = rest.get(at..).unwrap_or_default();
+            rest = branch.get(COOKIE.len()..).unwrap_or_default();
+            Some(branch.first_chunk::<LENGTH>().and_then(|text| self.read(text)))
+        })
+        .flatten()
     }
 }
 
@@ -195,20 +207,13 @@ pub enum Loop {
     Spiral,
 }
 
-/// Our branches are plain tokens without quotes, so finding the parameter by its name is enough.
-fn branch_of(via: &str) -> Option<&str> {
-    let at = memchr::memmem::find(via.as_bytes(), COOKIE)?;
-    via.get(at..at.checked_add(LENGTH)?)
-}
-
 fn part(hasher: &mut impl Hasher, text: &[u8]) {
     hasher.write(text);
     hasher.write_usize(text.len());
 }
 
-fn write_hex(field: &mut [u8], n: u64) {
+fn write_hex(field: &mut [u8], mut n: u64) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut n = n;
     for place in field.iter_mut().rev() {
         *place = DIGITS[(n & 0xf) as usize];
         n >>= 4;

@@ -1,55 +1,19 @@
-//! Writing the forwarded request (RFC 3261 16.6) in one splice: Request-URI, Route values, Record-Route, Max-Forwards,
-//! Max-Breadth and our Via; and what is noted in the Via of the client (RFC 3261 18.2.1, RFC 3581 4).
+//! Writing the forwarded request (RFC 3261 16.6) in one pass: Request-URI, Route values, Record-Route, Max-Forwards,
+//! Max-Breadth and our Via, and what is noted in the Via of the client. Everything else is copied as it came, in runs
+//! of lines.
 
 use super::branch::Branch;
+use super::marks::push_number;
+pub use super::marks::{Marks, mark_received};
 use super::own::{Listener, OwnAddresses};
-use super::route::DOUBLE;
-use super::route_token::{RouteSecret, Sides};
+use super::record_route::host_port;
+use super::route_token::RouteSecret;
 use super::validate::Hops;
 use crate::base::flow::{Egress, Flow, Transport};
+use crate::base::text::Text;
 use crate::policy::Target;
-use crate::wire::sip::{HeaderId, Limits, Malformed, Message, NameAddr, Rport, Splice, TopVia, Unsafe, Uri};
-use smallvec::SmallVec;
-use std::net::IpAddr;
-
-/// What the server notes in the topmost Via of a request: where it really came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Marks {
-    /// RFC 3261 18.2.1: the source address where sent-by says another; RFC 3581 4: always when `rport` was asked for.
-    pub received: Option<IpAddr>,
-    /// RFC 3581 4: the source port when it was asked for.
-    pub rport: Option<u16>,
-}
-
-impl Marks {
-    /// What has to be noted for a request that came on `flow`; nothing when it stands there already.
-    pub fn of(via: &TopVia<'_>, flow: &Flow) -> Marks {
-        let (ip, port) = (flow.remote.ip(), flow.remote.port());
-        let asked = via.rport != Rport::Absent;
-        let rport = (asked && via.rport != Rport::Port(port)).then_some(port);
-        let differs = via.host_bare().parse() != Ok(ip);
-        let received = ((asked || differs) && via.received != Some(ip)).then_some(ip);
-        Marks { received, rport }
-    }
-
-    /// Whether there is nothing to note.
-    pub fn is_empty(&self) -> bool {
-        self.received.is_none() && self.rport.is_none()
-    }
-}
-
-/// The request with its source noted in the topmost Via; `None` when there is nothing to note.
-///
-/// [`Forward`] does the same on the way, so only what is answered here needs it.
-pub fn mark_received(request: &Message, flow: &Flow, limits: &Limits) -> Result<Option<Message>, Malformed> {
-    let marks = Marks::of(&request.via(), flow);
-    if marks.is_empty() {
-        return Ok(None);
-    }
-    let mut splice = Splice::of(request);
-    splice.mark_via(marks.received, marks.rport);
-    splice.into_message(limits).map(Some)
-}
+use crate::wire::sip::{HeaderId, Limits, Message, NameAddr, Unsafe, Uri};
+use std::borrow::Cow;
 
 /// One branch of a request on its way out.
 #[derive(Clone, Copy, Debug)]
@@ -76,216 +40,212 @@ pub struct Forward<'a> {
     pub hops: Hops,
 }
 
-/// Text of one header field value.
-type Value = SmallVec<[u8; 256]>;
-
 impl Forward<'_> {
-    /// Appends the request as it goes on the wire. Fails when policy chose a URI that cannot be written.
+    /// Appends the request as it goes on the wire. Fails, having appended nothing, when policy chose a URI that cannot
+    /// be written.
     pub fn write(&self, own: &OwnAddresses, tokens: &RouteSecret, out: &mut Vec<u8>) -> Result<(), Unsafe> {
-        let mut splice = Splice::of(self.request);
-        if let Some(flow) = self.received_on {
-            let marks = Marks::of(&self.request.via(), flow);
-            if !marks.is_empty() {
-                splice.mark_via(marks.received, marks.rport);
-            }
+        let start = out.len();
+        let written = self.try_write(own, tokens, out);
+        if written.is_err() {
+            out.truncate(start);
         }
-        self.routing(&mut splice)?;
+        written
+    }
+
+    fn try_write(&self, own: &OwnAddresses, tokens: &RouteSecret, out: &mut Vec<u8>) -> Result<(), Unsafe> {
+        let request = self.request;
+        let bytes = request.bytes();
+        out.reserve(bytes.len().saturating_add(512));
+        let routing = self.routing()?;
+        out.extend_from_slice(request.method_name().as_bytes());
+        out.push(b' ');
+        out.extend_from_slice(routing.uri.as_bytes());
+        out.extend_from_slice(b" SIP/2.0\r\n");
+        self.write_via(out);
+        let marked = self.write_client_via(out)?;
         if self.record_route {
-            self.push_record_route(&mut splice, own, tokens)?;
+            self.write_record_route(own, tokens, out);
         }
-        splice.set_max_forwards(self.hops.max_forwards);
-        let mut text = Value::new();
-        push_number(&mut text, self.hops.max_breadth);
-        splice.set(HeaderId::MaxBreadth, as_text(&text))?;
-        text.clear();
-        via_value(&mut text, self.egress.transport, self.listener, self.branch);
-        splice.push_via(as_text(&text))?;
-        splice.write(out);
+        for value in routing.path {
+            check(value, |c| c >= b' ' || c == b'\t')?;
+            line(out, b"Route: ", value.as_bytes());
+        }
+        if routing.moved > 0 {
+            for value in request.values(HeaderId::Route).skip(routing.moved) {
+                line(out, b"Route: ", value.as_bytes());
+            }
+        }
+        self.copy_fields(marked, routing.moved > 0, out);
+        if let Some(uri) = routing.last {
+            out.extend_from_slice(b"Route: <");
+            out.extend_from_slice(uri.as_bytes());
+            out.extend_from_slice(b">\r\n");
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(request.body());
         Ok(())
     }
 
-    /// Request-URI and Route (16.6 steps 2, 6).
-    fn routing(&self, splice: &mut Splice<'_>) -> Result<(), Unsafe> {
-        if self.consumed_routes > 0 {
-            splice.pop_routes(self.consumed_routes.into());
+    /// The header fields behind the routing ones, with new limits on forwarding.
+    fn copy_fields(&self, marked: bool, routes_moved: bool, out: &mut Vec<u8>) {
+        let bytes = self.request.bytes();
+        let mut lines = self.request.header_lines().peekable();
+        let mut marked = marked;
+        let (mut has_hops, mut has_breadth, mut has_length) = (false, false, false);
+        // The run of lines to copy that has not been copied yet starts here.
+        let mut from = lines.peek().map_or(0, |(at, _)| *at);
+        while let Some((at, id)) = lines.next() {
+            let copied = match id {
+                HeaderId::Via => !std::mem::take(&mut marked),
+                HeaderId::Route => !routes_moved,
+                HeaderId::MaxForwards | HeaderId::MaxBreadth => false,
+                HeaderId::ContentLength => {
+                    has_length = true;
+                    true
+                }
+                _ => true,
+            };
+            if copied {
+                continue;
+            }
+            out.extend_from_slice(bytes.get(from..at).unwrap_or_default());
+            from = lines.peek().map_or_else(|| self.request.headers_end(), |(next, _)| *next);
+            match id {
+                HeaderId::MaxForwards if !std::mem::replace(&mut has_hops, true) => {
+                    self.write_max_forwards(out)
+                }
+                HeaderId::MaxBreadth if !std::mem::replace(&mut has_breadth, true) => {
+                    self.write_max_breadth(out)
+                }
+                _ => {}
+            }
         }
+        out.extend_from_slice(bytes.get(from..self.request.headers_end()).unwrap_or_default());
+        if !has_hops {
+            self.write_max_forwards(out);
+        }
+        if !has_breadth {
+            self.write_max_breadth(out);
+        }
+        if !has_length {
+            // A stream needs it to find the end (RFC 3261 18.3).
+            line(out, b"Content-Length: ", self.request.body().len().to_string().as_bytes());
+        }
+    }
+
+    fn write_max_forwards(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"Max-Forwards: ");
+        push_number(out, self.hops.max_forwards.into());
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_max_breadth(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"Max-Breadth: ");
+        push_number(out, self.hops.max_breadth);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// `Via: SIP/2.0/UDP host:port;branch=...;rport`. Responses find their way through a NAT in front of us only with
+    /// `rport`, which means nothing on a connection (RFC 3581 3).
+    fn write_via(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"Via: SIP/2.0/");
+        out.extend_from_slice(self.egress.transport.via_token().as_bytes());
+        out.push(b' ');
+        host_port(out, self.listener);
+        out.extend_from_slice(b";branch=");
+        out.extend_from_slice(self.branch.as_bytes());
+        if self.egress.transport == Transport::Udp {
+            out.extend_from_slice(b";rport");
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// The client's Via with its source noted, and the rest of that line. False when there is nothing to note.
+    fn write_client_via(&self, out: &mut Vec<u8>) -> Result<bool, Unsafe> {
+        let Some(flow) = self.received_on else { return Ok(false) };
+        let via = self.request.via();
+        let marks = Marks::of(&via, flow);
+        if marks.is_empty() {
+            return Ok(false);
+        }
+        out.extend_from_slice(b"Via: ");
+        if !marks.write(&via, out) {
+            let unlimited =
+                Limits { message: usize::MAX, headers: usize::MAX, body: usize::MAX, ..Limits::default() };
+            let marked = mark_received(self.request, flow, &unlimited).map_err(|_| Unsafe::Name)?;
+            let via = marked.as_ref().unwrap_or(self.request).via();
+            out.extend_from_slice(via.value.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+        // Further values of the same line get one of their own.
+        let top_line = self.request.headers().find(|h| h.id == HeaderId::Via).map_or(&[][..], |h| h.value);
+        let rest = top_line.get(via.value.len()..).unwrap_or_default();
+        if let Some(first) = rest.iter().position(|c| !matches!(c, b',' | b' ' | b'\t' | b'\r' | b'\n')) {
+            line(out, b"Via: ", rest.get(first..).unwrap_or_default());
+        }
+        Ok(true)
+    }
+
+    /// Request-URI and Route (16.6 steps 2 and 6).
+    fn routing(&self) -> Result<Routing<'_>, Unsafe> {
         let path = self.target.map_or(&[][..], |t| &t.route);
-        for value in path.iter().rev() {
-            splice.push_route(value)?;
-        }
-        let cleaned;
+        let consumed = usize::from(self.consumed_routes);
         let uri = match self.target {
-            None => self.request.request_uri(),
-            Some(target) => {
-                cleaned = for_request_line(&target.uri);
-                cleaned.as_deref().unwrap_or(&target.uri)
-            }
+            None => Cow::Borrowed(self.request.request_uri()),
+            Some(target) => for_request_line(&target.uri),
         };
-        if self.strict {
-            return self.for_strict_router(splice, uri);
+        check(&uri, |c| c > b' ' && c != 0x7f && !matches!(c, b'<' | b'>'))?;
+        if !self.strict {
+            return Ok(Routing { uri, path, moved: consumed, last: None });
         }
-        if uri != self.request.request_uri() {
-            splice.set_request_uri(uri)?;
-        }
-        Ok(())
-    }
-
-    /// 16.6 step 6: the strict router expects itself in the Request-URI and the rest in Route.
-    fn for_strict_router(&self, splice: &mut Splice<'_>, uri: &str) -> Result<(), Unsafe> {
-        let path = self.target.map_or(&[][..], |t| &t.route);
-        let own_top;
-        let top = match path.first() {
-            Some(value) => NameAddr::parse(value),
+        // The strict router expects itself in the Request-URI and the target behind the rest of the Route.
+        let (top, path, moved) = match path.split_first() {
+            Some((top, path)) => (top.to_string(), path, consumed),
             None => {
-                own_top = self.request.routes().nth(self.consumed_routes.into());
-                own_top.unwrap_or(Err(Malformed::Missing("Route")))
+                let top = self.request.values(HeaderId::Route).nth(consumed).ok_or(Unsafe::Name)?;
+                (top.into_owned(), path, consumed.saturating_add(1))
             }
         };
-        let top = top.map_err(|_| Unsafe::Name)?;
-        splice.pop_routes(1);
-        splice.set_request_uri(top.uri.as_str())?;
-        splice.append(HeaderId::Route, &format!("<{uri}>"))?;
-        Ok(())
-    }
-
-    /// 16.6 step 4. Where the two sides of us differ in listener, two values (RFC 5658): the one on top is for the
-    /// side the request goes to. Both are consumed together when they come back, so one of them carries the token.
-    fn push_record_route(
-        &self,
-        splice: &mut Splice<'_>,
-        own: &OwnAddresses,
-        tokens: &RouteSecret,
-    ) -> Result<(), Unsafe> {
-        let from = self.received_on.and_then(|f| own.listener_for(f.transport, &f.remote, Some(f.local)));
-        let double = from.filter(|from| !std::ptr::eq(*from, self.listener) && *from != self.listener);
-        let sides = self.sides();
-        let token = if sides.is_empty() {
-            Default::default()
-        } else {
-            tokens.encode(&sides, self.request.from_tag().unwrap_or_default())
-        };
-        let mut text = Value::new();
-        if let Some(from) = double {
-            route_value(&mut text, from, &[], true);
-            splice.push_record_route(as_text(&text))?;
-            text.clear();
-        }
-        route_value(&mut text, self.listener, &token, double.is_some());
-        splice.push_record_route(as_text(&text))?;
-        Ok(())
-    }
-
-    /// Which ends of the dialog this request forms are reachable by their flow only. An end behind another proxy is
-    /// that proxy's to reach, and a dialog that stands keeps the route set it has (RFC 3261 12.2).
-    fn sides(&self) -> Sides {
-        if self.request.to_tag().is_some() {
-            return Sides::default();
-        }
-        let uac = self.received_on.filter(|flow| self.is_uac_by_flow(flow)).map(Flow::back);
-        let uas = self.target.filter(|t| t.route.is_empty()).and_then(|target| {
-            match (&target.flow, target.received) {
-                (Some(flow), _) => {
-                    (flow.transport == Transport::Tcp || !names(&target.uri, flow)).then(|| flow.back())
-                }
-                (None, Some(_)) => Some(Egress { may_connect: false, ..*self.egress }),
-                (None, None) => None,
-            }
-        });
-        Sides { uac, uas }
-    }
-
-    fn is_uac_by_flow(&self, flow: &Flow) -> bool {
-        let adjacent = self.request.second_via().is_none();
-        adjacent
-            && match flow.transport {
-                // The port that a phone connects from is none it listens on.
-                Transport::Tcp => true,
-                Transport::Udp => {
-                    let contact = self.request.contacts().next();
-                    contact.is_some_and(|c| c.is_ok_and(|c| !is_at(&c.uri, flow)))
-                }
-            }
+        let router = NameAddr::parse(&top).map_err(|_| Unsafe::Name)?.uri.as_str().to_owned();
+        Ok(Routing { uri: Cow::Owned(router), path, moved, last: Some(uri) })
     }
 }
 
-fn names(uri: &str, flow: &Flow) -> bool {
-    Uri::parse(uri).is_ok_and(|uri| is_at(&uri, flow))
+/// What becomes of Request-URI and Route.
+struct Routing<'a> {
+    uri: Cow<'a, str>,
+    /// Route values to put on top.
+    path: &'a [Text],
+    /// How many of the request's Route values go; when any does, the rest is written on top.
+    moved: usize,
+    /// The URI to put behind all Route values.
+    last: Option<Cow<'a, str>>,
 }
 
-/// Whether a URI names the very address a flow came from.
-fn is_at(uri: &Uri<'_>, flow: &Flow) -> bool {
-    uri.port().unwrap_or(5060) == flow.remote.port() && uri.host_ip() == Some(flow.remote.ip())
+fn check(text: &str, legal: impl Fn(u8) -> bool) -> Result<(), Unsafe> {
+    if !text.is_empty() && text.bytes().all(legal) { Ok(()) } else { Err(Unsafe::LineBreak) }
 }
 
-/// What may not stand in a Request-URI goes (16.6 step 2, 19.1.1 table 1): header fields and `method`. `None` when
-/// there is nothing of it.
-fn for_request_line(text: &str) -> Option<String> {
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// What may not stand in a Request-URI goes (16.6 step 2, 19.1.1 table 1): header fields and `method`.
+fn for_request_line(text: &str) -> Cow<'_, str> {
     let suspect = memchr::memchr(b'?', text.as_bytes()).is_some()
         || memchr::memmem::find(text.as_bytes(), b";method=").is_some();
-    let uri = if suspect { Uri::parse(text).ok()? } else { return None };
-    let headers = if uri.headers().is_empty() { 0 } else { uri.headers().len().checked_add(1)? };
-    let mut rest = text.get(..text.len().checked_sub(headers)?)?.to_owned();
-    if let Some(method) = uri.param("method") {
-        rest = rest.replacen(&format!(";method={method}"), "", 1);
+    if !suspect {
+        return Cow::Borrowed(text);
     }
-    Some(rest)
-}
-
-/// `SIP/2.0/UDP host:port;branch=...;rport`. Responses find their way through a NAT in front of us only with `rport`,
-/// which means nothing on a connection (RFC 3581 3).
-fn via_value(out: &mut Value, transport: Transport, listener: &Listener, branch: &Branch) {
-    out.extend_from_slice(b"SIP/2.0/");
-    out.extend_from_slice(transport.via_token().as_bytes());
-    out.push(b' ');
-    host_port(out, listener);
-    out.extend_from_slice(b";branch=");
-    out.extend_from_slice(branch.as_bytes());
-    if transport == Transport::Udp {
-        out.extend_from_slice(b";rport");
+    let Ok(uri) = Uri::parse(text) else { return Cow::Borrowed(text) };
+    let headers = if uri.headers().is_empty() { 0 } else { uri.headers().len().saturating_add(1) };
+    let rest = text.get(..text.len().saturating_sub(headers)).unwrap_or(text);
+    match uri.param("method") {
+        Some(method) => Cow::Owned(rest.replacen(&format!(";method={method}"), "", 1)),
+        None => Cow::Borrowed(rest),
     }
-}
-
-/// `<sip:token@host:port;transport=tcp;r2=on;lr>`.
-fn route_value(out: &mut Value, listener: &Listener, token: &[u8], double: bool) {
-    out.extend_from_slice(b"<sip:");
-    if !token.is_empty() {
-        out.extend_from_slice(token);
-        out.push(b'@');
-    }
-    host_port(out, listener);
-    if listener.transport != Transport::Udp {
-        out.extend_from_slice(b";transport=");
-        out.extend_from_slice(listener.transport.uri_token().as_bytes());
-    }
-    if double {
-        out.push(b';');
-        out.extend_from_slice(DOUBLE.as_bytes());
-        out.extend_from_slice(b"=on");
-    }
-    out.extend_from_slice(b";lr>");
-}
-
-fn host_port(out: &mut Value, listener: &Listener) {
-    out.extend_from_slice(listener.host.as_bytes());
-    out.push(b':');
-    push_number(out, listener.port);
-}
-
-fn push_number(out: &mut Value, n: u16) {
-    let mut power = 10_000;
-    while power > 1 && n < power {
-        power /= 10;
-    }
-    while power > 0 {
-        // A digit, so below ten.
-        out.push(b'0' | (n / power % 10) as u8);
-        power /= 10;
-    }
-}
-
-/// Everything written into a [`Value`] is text.
-fn as_text(value: &Value) -> &str {
-    std::str::from_utf8(value).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -4,11 +4,20 @@ use super::nexthop::NextHop;
 use crate::base::flow::{Egress, Flow, Transport};
 use crate::policy::Header;
 use crate::proto::locate::{Host, Query};
-use crate::wire::sip::{Message, Rport, Splice, TopVia, Unsafe};
+use crate::wire::sip::{HeaderId, Message, Rport, Splice, TopVia, Unsafe};
 use std::net::{IpAddr, SocketAddr};
 
 /// Appends `response` without its topmost Via, and with `headers` added.
 pub fn forward_response(response: &Message, headers: &[Header], out: &mut Vec<u8>) -> Result<(), Unsafe> {
+    if headers.is_empty()
+        && let Some((from, to)) = top_via_line(response)
+    {
+        let bytes = response.bytes();
+        out.reserve(bytes.len());
+        out.extend_from_slice(bytes.get(..from).unwrap_or_default());
+        out.extend_from_slice(bytes.get(to..).unwrap_or_default());
+        return Ok(());
+    }
     let mut splice = Splice::of(response);
     splice.pop_via();
     for (name, value) in headers {
@@ -16,6 +25,16 @@ pub fn forward_response(response: &Message, headers: &[Header], out: &mut Vec<u8
     }
     splice.write(out);
     Ok(())
+}
+
+/// The line that is the topmost Via and nothing else; `None` when it holds more values, or Content-Length has to be
+/// added for the sake of a stream (RFC 3261 18.3).
+fn top_via_line(response: &Message) -> Option<(usize, usize)> {
+    let alone = response.headers().find(|h| h.id == HeaderId::Via)?.value.len() == response.via().value.len();
+    let mut lines = response.header_lines().skip_while(|(_, id)| *id != HeaderId::Via);
+    let (from, _) = lines.next()?;
+    let to = lines.next().map_or_else(|| response.headers_end(), |(next, _)| next);
+    (alone && response.has(HeaderId::ContentLength)).then_some((from, to))
 }
 
 /// Where the response to a request with this topmost Via goes (RFC 3261 18.2.2, RFC 3581 4).

@@ -51,6 +51,20 @@ fn only_our_via_goes_and_what_was_asked_for_is_added() {
 }
 
 #[test]
+fn a_via_that_shares_its_line_goes_alone_and_a_length_that_is_missing_comes() {
+    let write = |text: &str| {
+        let mut out = Vec::new();
+        forward_response(&message(text), &[], &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let alone = RESPONSE.replace("Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKours\r\n", "");
+    assert_eq!(write(RESPONSE), alone);
+    let shared = RESPONSE.replace("z9hG4bKours\r\nVia: ", "z9hG4bKours, ");
+    assert_eq!(write(&shared), alone);
+    assert_eq!(write(&RESPONSE.replace("Content-Length: 0\r\n", "")), alone);
+}
+
+#[test]
 fn a_datagram_goes_to_the_source_port_only_when_rport_was_asked_for() {
     let udp = |remote| Some(flow(Transport::Udp, remote));
     assert_eq!(

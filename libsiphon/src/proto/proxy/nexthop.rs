@@ -4,7 +4,8 @@
 use crate::base::flow::{Egress, Transport};
 use crate::policy::Target;
 use crate::proto::locate::{NoRoute, Query};
-use crate::wire::sip::{Message, NameAddr, Uri};
+use crate::wire::sip::{HeaderId, Message, NameAddr, Uri};
+use std::borrow::Cow;
 
 /// Where to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,14 +36,14 @@ pub fn next_hop(
     target: Option<&Target>,
     flow: Option<Egress>,
 ) -> Result<Hop, NoRoute> {
-    let path = target.and_then(|t| t.route.first());
-    let mut route = None;
-    let top = request.routes().nth(consumed_routes.into());
-    match (path, top) {
-        (Some(path), _) => route = Some(NameAddr::parse(path).map_err(|_| NoRoute::Host)?.uri),
-        (None, Some(top)) => route = Some(top.map_err(|_| NoRoute::Host)?.uri),
-        (None, None) => {}
-    }
+    let top = match target.and_then(|t| t.route.first()) {
+        Some(path) => Some(Cow::Borrowed(&**path)),
+        None => request.values(HeaderId::Route).nth(consumed_routes.into()),
+    };
+    let route = match &top {
+        Some(top) => Some(NameAddr::parse(top).map_err(|_| NoRoute::Host)?.uri),
+        None => None,
+    };
     let strict = route.is_some_and(|uri| !uri.is_loose());
     let next = match target {
         Some(Target { flow: Some(flow), .. }) => NextHop::Egress(flow.back()),

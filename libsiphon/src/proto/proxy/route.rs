@@ -39,21 +39,35 @@ pub fn preprocess(
     // A value that we put into Record-Route has lr; a plain request to one of our addresses does not.
     if routed && uri.is_loose() && own.is_own_route(&uri) {
         changed = undo_strict_router(request, limits)?;
-        if changed.is_some() {
-            found.note(&uri, request, tokens);
-        }
     }
     let strict = changed.is_some();
-    if let Some(without) = without_own_maddr(&changed.as_ref().unwrap_or(request).uri()?, flow, own) {
-        let mut splice = Splice::of(changed.as_ref().unwrap_or(request));
-        splice.set_request_uri(&without).map_err(|_| Malformed::RequestUri("maddr"))?;
-        changed = Some(splice.into_message(limits)?);
+    if strict {
+        found.note(&uri, request, tokens);
+    }
+    if let Some(maddr) = changed_maddr(changed.as_ref().unwrap_or(request), flow, own, limits)? {
+        changed = Some(maddr);
     }
     let message = changed.as_ref().unwrap_or(request);
     let consumed_routes = if routed { consume(message, own, tokens, &mut found)? } else { 0 };
-    let is_local = own.is_local(&message.uri()?);
+    let is_local = if changed.is_none() { own.is_local(&uri) } else { own.is_local(&message.uri()?) };
     let on_route = routed || strict;
     Ok(Preprocessed { is_local, consumed_routes, on_route, flow: found.flow, message: changed })
+}
+
+/// The request without an maddr of ours, when it had one.
+fn changed_maddr(
+    request: &Message,
+    flow: &Flow,
+    own: &OwnAddresses,
+    limits: &Limits,
+) -> Result<Option<Message>, Malformed> {
+    if memchr::memchr(b';', request.request_uri().as_bytes()).is_none() {
+        return Ok(None);
+    }
+    let Some(without) = without_own_maddr(&request.uri()?, flow, own) else { return Ok(None) };
+    let mut splice = Splice::of(request);
+    splice.set_request_uri(&without).map_err(|_| Malformed::RequestUri("maddr"))?;
+    splice.into_message(limits).map(Some)
 }
 
 /// What our own Route values told.

@@ -2,7 +2,7 @@
 //! forwarding once it is to be forwarded. Syntax was checked when the message was indexed.
 
 use super::branch::Loop;
-use crate::wire::sip::{HeaderId, Message, Method, Scheme};
+use crate::wire::sip::{HeaderId, Message, Method};
 use smallvec::SmallVec;
 
 /// Why a request is refused, as the response to it.
@@ -41,7 +41,7 @@ pub fn validate(
     supported: &[&str],
 ) -> Result<(), Rejection> {
     // Step 2. tel and urn are understood; whether they can be routed is known once policy has seen them.
-    if request.uri().is_ok_and(|uri| uri.scheme() == Scheme::Other) {
+    if !has_known_scheme(request.request_uri()) {
         return Err(Rejection::code(416));
     }
     if !is_local {
@@ -53,6 +53,11 @@ pub fn validate(
         return Err(Rejection::code(482));
     }
     proxy_require(request, supported)
+}
+
+fn has_known_scheme(uri: &str) -> bool {
+    let known = |scheme: &str| uri.get(..scheme.len()).is_some_and(|head| head.eq_ignore_ascii_case(scheme));
+    ["sip:", "tel:", "sips:", "urn:"].into_iter().any(known)
 }
 
 /// Step 5. Neither ACK nor CANCEL is refused for it (RFC 3261 8.2.2.3).

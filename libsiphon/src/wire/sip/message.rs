@@ -191,6 +191,17 @@ impl Message {
         self.0.index.entries.iter().map(|entry| self.view(entry))
     }
 
+    /// Where in [`bytes`](Self::bytes) the line of each header field starts, and which one it is. A line ends where the
+    /// next one starts, the last one at [`headers_end`](Self::headers_end).
+    pub fn header_lines(&self) -> impl Iterator<Item = (usize, HeaderId)> {
+        self.0.index.entries.iter().map(|entry| (entry.at.into(), entry.id))
+    }
+
+    /// Where in [`bytes`](Self::bytes) the empty line behind the header fields starts.
+    pub fn headers_end(&self) -> usize {
+        self.0.index.headers_end.into()
+    }
+
     fn view(&self, entry: &Entry) -> Header<'_> {
         Header { id: entry.id, name: entry.name(self.bytes()), value: entry.value.of(self.bytes()) }
     }
