@@ -1,5 +1,5 @@
 use super::*;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 fn nonces() -> Nonces {
     Nonces::new(Secret::new(1, 2), Duration::from_secs(300))
@@ -10,7 +10,7 @@ const NOW: Instant = Instant::from_unix_secs(1_800_000_000);
 #[test]
 fn a_million_nonces_of_one_instant_are_distinct() {
     let nonces = nonces();
-    let all: HashSet<String> = (0..1_000_000).map(|_| nonces.issue("example.com", NOW)).collect();
+    let all: BTreeSet<String> = (0..1_000_000).map(|_| nonces.issue("example.com", NOW)).collect();
     assert_eq!(all.len(), 1_000_000);
 }
 

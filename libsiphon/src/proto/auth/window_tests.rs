@@ -55,11 +55,11 @@ proptest! {
     #[test]
     fn no_count_is_ever_admitted_twice(counts in prop::collection::vec(1u32..200, 1..300), limit in 1usize..2000) {
         let windows = Windows::new(limit);
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = std::collections::BTreeSet::new();
         for (i, count) in counts.iter().enumerate() {
             let n = nonce(u64::from(count % 7) + i as u64 / 40);
             if windows.admit(n, *count, 0) == Use::Fresh {
-                prop_assert!(seen.insert((n, *count)));
+                prop_assert!(seen.insert((n.issued_millis, n.counter, *count)));
             }
         }
     }

@@ -314,6 +314,12 @@ impl Location {
     }
 
     #[cfg(test)]
+    fn packed_size(&self, aor: &str) -> usize {
+        let hash = hash_of(&self.secret, aor);
+        lock(self.slot(hash)).packed_size(hash, aor)
+    }
+
+    #[cfg(test)]
     pub(super) fn sizes(&self) -> (usize, usize, usize, usize) {
         let add = |a: (usize, usize, usize, usize), b: (usize, usize, usize, usize)| {
             (a.0 + b.0, a.1 + b.1, a.2 + b.2, a.3 + b.3)

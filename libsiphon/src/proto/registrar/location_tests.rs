@@ -369,3 +369,23 @@ fn an_edit_that_leaves_nothing_leaves_no_record() {
     assert_eq!(table.aor_count(), 0);
     assert_eq!(table.sizes(), (0, 0, 0, 0));
 }
+
+#[test]
+fn a_phone_behind_a_nat_with_everything_set_packs_into_200_octets() {
+    let table = table();
+    let nated = Flow { transport: Transport::Udp, connection: None, ..flow(1) };
+    let phone = Binding {
+        call_id: "3848276298220188511@192.168.100.23".into(),
+        user_agent: Some("Yealink SIP-T46U 108.86.0.20".into()),
+        received: Some(nated.remote),
+        flow: Some(nated),
+        instance_id: Some("<urn:uuid:f81d4fae-7dec-11d0-a765-00a0c91e6bf6>".into()),
+        reg_id: Some(1),
+        path: vec!["<sip:token@edge.example.com;lr;ob>".into()],
+        ..binding("sip:user12345@192.168.100.23:5060;transport=udp;line=a1b2c3d4", at(3600))
+    };
+    add(&table, "sip:user12345@voip.example.com", phone.clone());
+    assert_eq!(table.lookup("sip:user12345@voip.example.com", NOW), [phone]);
+    let size = table.packed_size("sip:user12345@voip.example.com");
+    assert!((100..=200).contains(&size), "{size} octets");
+}

@@ -1,5 +1,6 @@
 //! The registrar (RFC 3261 10): location table, REGISTER processing, GRUU, NAT repair and keepalive.
 
+pub mod alias;
 mod binding;
 mod contact;
 pub mod gruu;
@@ -9,6 +10,7 @@ mod intern;
 pub mod location;
 pub mod nat;
 mod pack;
+pub mod ping;
 pub mod register;
 mod reply;
 pub mod settings;
@@ -17,5 +19,6 @@ mod stripe;
 pub use binding::{AorState, Binding, Change};
 pub use gruu::{Gruu, GruuKeys};
 pub use location::{Full, Location, RestoreError, Updated};
+pub use ping::{Ping, PingId, PingMethod, PingSettings, Pinger};
 pub use register::{Outcome, Registrar, Registration, Rollback};
 pub use settings::{OverLimit, PathPolicy, RegistrarSettings};

@@ -2,7 +2,7 @@
 //! address (RFC 3261 18.2.1, RFC 3581), and contacts that are told where they really came from.
 
 use crate::base::flow::{Flow, Transport};
-use crate::wire::sip::{Message, Uri};
+use crate::wire::sip::{HeaderId, Message, Uri};
 use std::net::{IpAddr, SocketAddr};
 
 /// What says that a request came through a NAT.
@@ -98,26 +98,37 @@ fn around_host(uri: &Uri<'_>) -> Option<(usize, usize)> {
     Some((begin, begin.checked_add(end)?))
 }
 
-/// The new value of each Contact of a request or response whose contacts are told where they came from, display
-/// name and parameters kept; `None` when nothing is to be changed.
+/// The new value of each Contact of a message whose contacts are told where they came from (`fix_nated_contact`);
+/// `None` when nothing is to be changed.
 pub fn fix_contacts(message: &Message, source: SocketAddr) -> Option<Vec<String>> {
+    map_contacts(message, |uri| rewrite_host(uri, source).filter(|fixed| *fixed != uri.as_str()))
+}
+
+/// The value of each Contact with its URI replaced where `map` has another, display name and parameters kept;
+/// `None` when it has none.
+pub(super) fn map_contacts(
+    message: &Message,
+    map: impl Fn(&Uri<'_>) -> Option<String>,
+) -> Option<Vec<String>> {
     let mut changed = false;
     let mut values = Vec::new();
-    let texts = message.values(crate::wire::sip::HeaderId::Contact);
-    for (contact, text) in message.contacts().zip(texts) {
-        let fixed = contact.ok().filter(|c| !c.is_star()).and_then(|contact| {
-            let uri = rewrite_host(&contact.uri, source).filter(|uri| **uri != *contact.uri.as_str())?;
-            let (at, open, close) = match bracket(&text) {
-                Some(bracket) => (bracket.checked_add(1)?, "", ""),
-                None => (text.find(contact.uri.as_str())?, "<", ">"),
-            };
-            let end = at.checked_add(contact.uri.as_str().len())?;
-            Some(format!("{}{open}{uri}{close}{}", text.get(..at)?, text.get(end..)?))
-        });
-        changed |= fixed.is_some();
-        values.push(fixed.unwrap_or_else(|| text.into_owned()));
+    for (contact, text) in message.contacts().zip(message.values(HeaderId::Contact)) {
+        let contact = contact.ok().filter(|c| !c.is_star());
+        let mapped = contact.and_then(|contact| replace_uri(&text, &contact.uri, &map(&contact.uri)?));
+        changed |= mapped.is_some();
+        values.push(mapped.unwrap_or_else(|| text.into_owned()));
     }
     changed.then_some(values)
+}
+
+/// A name-addr or addr-spec with another URI, in brackets.
+fn replace_uri(value: &str, uri: &Uri<'_>, with: &str) -> Option<String> {
+    let (at, open, close) = match bracket(value) {
+        Some(bracket) => (bracket.checked_add(1)?, "", ""),
+        None => (value.find(uri.as_str())?, "<", ">"),
+    };
+    let end = at.checked_add(uri.as_str().len())?;
+    Some(format!("{}{open}{with}{close}{}", value.get(..at)?, value.get(end..)?))
 }
 
 /// Where the `<` of a name-addr stands; one inside a quoted display name does not count.

@@ -160,11 +160,8 @@ impl Registrar {
             steps: steps.iter().map(|s| (s.before.clone(), s.after.clone())).collect(),
             aliases: (before.aliases, after.aliases),
         });
-        let change = |step: Step| {
-            let kind = step.kind();
-            step.after.or(step.before).map(|binding| Change { aor: aor.clone(), kind, binding })
-        };
-        let changes = lapsed.into_iter().chain(steps.into_iter().filter_map(change)).collect();
+        let told = steps.into_iter().flat_map(|step| step.tell(aor));
+        let changes = lapsed.into_iter().chain(told).collect();
         Outcome { reply, changes, commit, rollback }
     }
 
@@ -315,12 +312,16 @@ impl Step {
         Step { before: Some(binding), after: None }
     }
 
-    fn kind(&self) -> BindingChange {
-        match (&self.before, &self.after) {
-            (None, _) => BindingChange::Registered,
-            (Some(_), Some(_)) => BindingChange::Refreshed,
-            (Some(_), None) => BindingChange::Deregistered,
-        }
+    /// The changes it amounts to. A binding whose contact URI changed (a new flow under the same `reg-id`, another
+    /// spelling) is one gone and one made: observers know bindings by their URI.
+    fn tell(self, aor: &Text) -> impl Iterator<Item = Change> {
+        use BindingChange::{Deregistered, Refreshed, Registered};
+        let told = match (self.before, self.after) {
+            (Some(before), Some(after)) if before.uri == after.uri => [None, Some((Refreshed, after))],
+            (before, after) => [before.map(|b| (Deregistered, b)), after.map(|b| (Registered, b))],
+        };
+        let aor = aor.clone();
+        told.into_iter().flatten().map(move |(kind, binding)| Change { aor: aor.clone(), kind, binding })
     }
 }
 

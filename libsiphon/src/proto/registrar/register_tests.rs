@@ -382,6 +382,10 @@ fn a_new_flow_of_the_same_reg_id_replaces_the_old_one_and_others_stay() {
     send(&registrar, &register("d", 1, &[&outbound("sip:a@192.0.2.7:2", 2), supported]), NOW);
     let outcome = send(&registrar, &register("e", 1, &[&outbound("sip:a@192.0.2.7:3", 1), supported]), at(1));
     assert_eq!(values(&outcome, "Require"), ["outbound"]);
+    assert_eq!(
+        kinds(&outcome),
+        [("sip:a@192.0.2.7:1".to_owned(), "deregistered"), ("sip:a@192.0.2.7:3".to_owned(), "registered")]
+    );
     assert_eq!(contacts(&registrar, at(1)), ["sip:a@192.0.2.7:3", "sip:a@192.0.2.7:2"]);
     assert_eq!(
         values(&outcome, "Contact")[0],

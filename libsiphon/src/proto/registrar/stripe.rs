@@ -65,6 +65,8 @@ pub(super) struct Stripe {
     interner: Interner,
     wheel: Wheel,
     secret: Secret,
+    /// Reused for packing.
+    scratch: Vec<u8>,
 }
 
 /// What a sweep of a stripe found.
@@ -87,6 +89,7 @@ impl Stripe {
             interner: Interner::default(),
             wheel: Wheel::new(start),
             secret,
+            scratch: Vec::new(),
         }
     }
 
@@ -117,15 +120,15 @@ impl Stripe {
         now: Instant,
     ) -> isize {
         let gone = new.is_empty(now);
-        let packed = match gone {
-            true => Vec::new(),
-            false => {
-                let mut packed = Vec::with_capacity(256);
-                put_text(&mut packed, aor);
-                pack(new, &mut Shared::Interned(&mut self.interner), &mut packed);
-                packed
-            }
-        };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.clear();
+        if !gone {
+            put_text(&mut scratch, aor);
+            pack(new, &mut Shared::Interned(&mut self.interner), &mut scratch);
+        }
+        // Copied to size: growing in place would leave the slack in the heap.
+        let packed: Box<[u8]> = scratch.as_slice().into();
+        self.scratch = scratch;
         // Released after the new state has acquired, so that a text in both never leaves the table.
         if let Some(old) = old {
             release(old, &mut self.interner);
@@ -142,13 +145,13 @@ impl Stripe {
                     return -1;
                 }
                 let timer = self.wheel.add(new.deadline(), hash);
-                *entry.get_mut() = Record { packed: packed.into_boxed_slice(), timer };
+                *entry.get_mut() = Record { packed, timer };
                 0
             }
             hashbrown::hash_table::Entry::Vacant(_) if gone => 0,
             hashbrown::hash_table::Entry::Vacant(entry) => {
                 let timer = self.wheel.add(new.deadline(), hash);
-                entry.insert(Record { packed: packed.into_boxed_slice(), timer });
+                entry.insert(Record { packed, timer });
                 1
             }
         }
@@ -225,6 +228,11 @@ impl Stripe {
             keys.extend(binding.connection().map(|id| connection_key(&self.secret, id)));
         }
         keys
+    }
+
+    #[cfg(test)]
+    pub(super) fn packed_size(&self, hash: u64, aor: &str) -> usize {
+        self.records.find(hash, |r| r.aor() == aor).map_or(0, |r| r.packed.len())
     }
 
     #[cfg(test)]
