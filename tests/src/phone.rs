@@ -82,7 +82,8 @@ Max-Forwards: 70
 From: <sip:{user}@{domain}>;tag=r{id}
 To: <sip:{user}@{domain}>
 Call-ID: {id}
-CSeq: {cseq} REGISTER{lines}
+CSeq: {cseq} REGISTER
+Supported: path{lines}
 
 "
         )

@@ -67,6 +67,8 @@ impl Sipp {
         command.args(["-m", &calls.to_string(), "-timeout", "40s", "-timeout_error", "-nostdin", "-cp"]);
         // Without its own control port SIPp tries 8888 upwards, which another SIPp may be asking for right now.
         command.arg(port::free().to_string()).args(["-trace_err", "-error_file", "errors"]);
+        // Without it SIPp puts the server's address in the digest, which a server may refuse (RFC 7616 3.4.6).
+        command.args(["-auth_uri", "example.com"]);
         command.args(["-trace_stat", "-stf", "stat.csv", "-fd", "1", "-recv_timeout", "15000"]).args(more);
         let process = Process::start(scenario, &mut command, &scratch.path().join("log"));
         Self { process, scratch, scenario: scenario.to_owned(), calls, local }

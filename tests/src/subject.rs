@@ -33,7 +33,7 @@ impl Kind {
     }
 }
 
-const DEFAULT: Kind = Kind::Kamailio;
+const DEFAULT: Kind = Kind::Siphon;
 
 /// How a server is set up for a test.
 #[derive(Clone, Debug)]
