@@ -130,3 +130,85 @@ fn text_that_breaks_out_of_its_line_is_refused() {
     assert_eq!(splice.set("l", "7").err(), Some(Unsafe::ContentLength));
     assert_eq!(spliced(&splice), INVITE);
 }
+
+#[test]
+fn edits_without_end_are_refused_before_memory_runs_out() {
+    let m = message(INVITE);
+    let mut splice = Splice::of(&m);
+    let long = "x".repeat(10_000);
+    let set = (0..1_000).find(|_| splice.set("Subject", &long).is_err()).expect("a limit");
+    assert!(set <= 105, "{set} values of 10 kB were kept");
+    let mut splice = Splice::of(&m);
+    let added = (0..5_000).find(|_| splice.append("X-A", "x").is_err()).expect("a limit");
+    assert_eq!(added, 1024);
+    assert_eq!(splice.append("X-A", "x").err(), Some(Unsafe::TooMuch));
+}
+
+#[test]
+fn a_new_body_brings_its_type_and_length() {
+    let m = message(INVITE);
+    let mut splice = Splice::of(&m);
+    splice.set_body(Some("text/plain"), b"hello").unwrap();
+    let text = spliced(&splice);
+    assert!(text.contains("\r\nContent-Type: text/plain\r\n"), "{text}");
+    assert!(text.ends_with("\r\nContent-Length: 5\r\n\r\nhello"), "{text}");
+    assert_eq!(text.matches("Content-Length").count(), 1);
+    splice.set_body(None, b"").unwrap();
+    let text = spliced(&splice);
+    assert!(!text.contains("Content-Type") && text.ends_with("Content-Length: 0\r\n\r\n"), "{text}");
+}
+
+#[test]
+fn a_response_is_rewritten_only_where_it_was_edited() {
+    let text = "SIP/2.0 503 Service Unavailable\r\nv: SIP/2.0/UDP p;branch=z9hG4bK1 ,\r\n SIP/2.0/UDP ua;branch=z9hG4bK2\r\n\
+        f: <sip:a@h>;tag=1\r\nt: <sip:b@h> ;tag = old ;x=y\r\ni: c\r\nCSeq: 1 INVITE\r\nRetry-After: 9\r\nl: 0\r\n\r\n";
+    let m = message(text);
+    let mut splice = Splice::of(&m);
+    splice.set_status(500, "Server Internal Error").unwrap().pop_via().remove(HeaderId::RetryAfter);
+    splice.set_to_tag("new").unwrap();
+    let expected = text
+        .replace("503 Service Unavailable", "500 Server Internal Error")
+        .replace("SIP/2.0/UDP p;branch=z9hG4bK1 ,\r\n ", "")
+        .replace("tag = old", "tag = new")
+        .replace("Retry-After: 9\r\n", "");
+    assert_eq!(spliced(&splice), expected);
+    assert!(splice.set_status(99, "x").is_err() && splice.set_request_uri("sip:a@b").is_err());
+}
+
+#[test]
+fn a_request_is_built_whole_and_unsafe_parts_are_told() {
+    let limits = Limits::default();
+    let build = |uri: &'static str, note: &'static str| {
+        RequestBuilder::new("OPTIONS", uri)
+            .via("SIP/2.0/UDP h;branch=z9hG4bK1;rport")
+            .from("<sip:a@h>;tag=1")
+            .to("<sip:b@h>")
+            .call_id("c@h")
+            .cseq(7)
+            .route("<sip:p;lr>")
+            .header("X-Note", note)
+            .body("text/plain", b"hi".as_slice())
+    };
+    let m = build("sip:b@h", "n").into_message(&limits).expect("fits");
+    assert_eq!(
+        (m.method(), m.cseq(), m.max_forwards(), m.body()),
+        (Method::Options, 7, Some(70), &b"hi"[..])
+    );
+    assert_eq!(m.routes().count(), 1);
+    assert_eq!(build("sip:b@h", "n\r\nX: y").write(&mut Vec::new()), Err(Unsafe::LineBreak));
+    assert_eq!(build("sip:b@h SIP/2.0", "n").write(&mut Vec::new()), Err(Unsafe::Name));
+}
+
+#[test]
+fn record_route_goes_only_into_responses_that_may_make_a_dialog() {
+    let with_route = INVITE.replace("Max-Forwards: 70\r\n", "Record-Route: <sip:p;lr>\r\nTimestamp: 54\r\n");
+    let m = message(&with_route);
+    for (code, record_route, timestamp) in [(100, 0, 1), (180, 1, 0), (200, 1, 0), (486, 0, 0)] {
+        let response =
+            ResponseBuilder::to(&m, code).to_tag("us").into_message(&Limits::default()).expect("fits");
+        assert_eq!(response.record_routes().count(), record_route, "{code}");
+        assert_eq!(response.values(HeaderId::Timestamp).count(), timestamp, "{code}");
+        assert_eq!(response.to_tag().is_some(), code > 100, "{code}");
+        assert_eq!(response.values(HeaderId::Via).count(), 2, "{code}");
+    }
+}

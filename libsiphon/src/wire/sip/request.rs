@@ -156,7 +156,13 @@ pub fn cancel_for(request: &[u8]) -> Vec<u8> {
 /// Both go to where the request went, in the same transaction.
 fn follow_up(sent: &[u8], method: &[u8], to: Option<&[u8]>) -> Vec<u8> {
     // Sent messages are in our own memory: an index of them is cheap, and these requests are rare.
-    let limits = Limits { message: usize::MAX, headers: usize::MAX, body: usize::MAX, ..Limits::default() };
+    let limits = Limits {
+        message: usize::MAX,
+        header_section: usize::MAX,
+        headers: usize::MAX,
+        body: usize::MAX,
+        uri: usize::MAX,
+    };
     let Some(index) = super::index::index(sent, &limits).index.filter(|i| i.request) else {
         return Vec::new();
     };

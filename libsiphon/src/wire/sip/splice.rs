@@ -35,6 +35,7 @@ impl<'m> Splice<'m> {
 
     /// Gives a request another Request-URI.
     pub fn set_request_uri(&mut self, uri: &str) -> Result<&mut Self, Unsafe> {
+        self.lines.room()?;
         check_uri(uri)?;
         if !self.message.is_request() {
             return Err(Unsafe::Name);
@@ -46,6 +47,7 @@ impl<'m> Splice<'m> {
 
     /// Gives a response another status code and reason phrase.
     pub fn set_status(&mut self, code: u16, reason: &str) -> Result<&mut Self, Unsafe> {
+        self.lines.room()?;
         check_text(reason)?;
         if self.message.is_request() || !(100..700).contains(&code) {
             return Err(Unsafe::Name);
@@ -155,6 +157,7 @@ impl<'m> Splice<'m> {
 
     /// Gives one list value, counted over all header fields of that name from 0, another text.
     pub fn replace_value(&mut self, id: HeaderId, nth: usize, text: &str) -> Result<&mut Self, Unsafe> {
+        self.lines.room()?;
         check_text(text)?;
         let name = Name::from(id);
         name.check()?;
@@ -184,6 +187,7 @@ impl<'m> Splice<'m> {
     }
 
     fn put(&mut self, name: &Name<'_>, value: &[u8]) -> Result<(), Unsafe> {
+        self.lines.room()?;
         match self.lines.find(name, 0) {
             None => self.lines.insert(self.lines.count(), name, &[value]),
             Some(at) => {
@@ -223,6 +227,7 @@ impl<'m> Splice<'m> {
 
     /// Gives To a tag, in place of the one it has.
     pub fn set_to_tag(&mut self, tag: &str) -> Result<&mut Self, Unsafe> {
+        self.lines.room()?;
         check_text(tag)?;
         if !is_token_text(tag.as_bytes()) {
             return Err(Unsafe::Name);

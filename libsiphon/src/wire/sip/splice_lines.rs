@@ -45,6 +45,15 @@ impl<'m> Lines<'m> {
         Lines { message, order: (0..n).collect(), changed: SmallVec::new(), arena: SmallVec::new() }
     }
 
+    /// Whether there is room for another edit. A script in a loop must not fill the memory; what the parser takes
+    /// is less than this.
+    pub(super) fn room(&self) -> Result<(), Unsafe> {
+        match self.changed.len() >= MOST_CHANGES || self.arena.len() >= MOST_TEXT {
+            true => Err(Unsafe::TooMuch),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn keep(&mut self, parts: &[&[u8]]) -> Kept {
         let at = self.arena.len() as u32;
         for part in parts {
@@ -175,10 +184,7 @@ impl<'m> Lines<'m> {
 
     /// Adds a line at place `at`.
     pub(super) fn insert(&mut self, at: usize, name: &Name<'_>, value: &[&[u8]]) -> Result<(), Unsafe> {
-        // A script in a loop must not make a message nobody can parse; the parser's own limits are lower.
-        if self.changed.len() >= MOST_CHANGES || self.arena.len() >= MOST_TEXT {
-            return Err(Unsafe::TooMuch);
-        }
+        self.room()?;
         let name_text = match name.id {
             HeaderId::Other => self.keep(&[name.text.as_bytes()]),
             _ => Kept::default(),
