@@ -2,14 +2,15 @@
 
 use siphon::app::config::Loaded;
 use siphon::app::role::{Reload, Role, Running, Shared, Start, StartFault};
-use siphon::app::sip::{PolicyParts, SipBlocks, SipNode, node};
-use siphon::driver::start::PolicyFactory;
-use siphon::driver::{EventSink, plain_thread};
+use siphon::app::sip::scripting::{self, Scripted};
+use siphon::app::sip::{SipBlocks, SipNode, node};
+use siphon::driver::EventSink;
 use siphon::engine::Node;
 use siphon::observe::Observers;
 use siphon::observe::log::EventLog;
 use siphon::observe::metrics::Gauge;
-use siphon::policy::Builtin;
+use siphon::script::{BindingWatcher, Script};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::ProxyConfig;
@@ -35,26 +36,42 @@ impl Role for Proxy {
     }
 
     fn check(loaded: &Loaded<ProxyConfig>) -> Vec<String> {
-        let path = loaded.config.script.path.as_deref().map(|p| loaded.resolve(p));
-        let unreadable = path.and_then(|path| {
-            let fault = std::fs::read_to_string(&path).err()?;
-            Some(format!("{}: script.path: cannot read {}: {fault}", loaded.name, path.display()))
-        });
-        unreadable.into_iter().collect()
+        scripted(loaded, &|path| loaded.resolve(path)).check()
     }
 
     fn start(start: Start<'_, ProxyConfig>) -> Result<Box<dyn Running<ProxyConfig>>, StartFault> {
         let mut observers = Observers::default();
         observers.add(EventLog::new(start.logger.clone()));
-        let policy = |_: &Arc<Node>, _: &EventSink| {
-            let factory: PolicyFactory = Arc::new(|_| Box::new(Builtin));
-            Ok(PolicyParts { factory, wrap_thread: plain_thread })
+        let bindings = BindingWatcher::default();
+        observers.add(bindings.clone());
+        let loaded = start.loaded;
+        let mut loaded_script = None;
+        let policy = |node: &Arc<Node>, events: &EventSink| {
+            let (realm, metrics) = (loaded.config.realm().into(), start.series.script());
+            let resolve = |path: &Path| loaded.resolve(path);
+            let script =
+                scripted(loaded, &resolve).load(node, events, realm, start.logger.clone(), metrics)?;
+            bindings.watch_for(&script);
+            let parts = scripting::policies(&script);
+            loaded_script = Some(script);
+            Ok(parts)
         };
         let node = node::run(&blocks(&start.loaded.config), policy, start.series.clone(), observers)?;
         let location = node.node.registrar.location.clone();
         start.series.source(Gauge::Registrations, move || location.aor_count() as f64);
         start.health.ready();
-        Ok(Box::new(RunningProxy { node: Some(node) }))
+        Ok(Box::new(RunningProxy { node: Some(node), script: loaded_script }))
+    }
+}
+
+fn scripted<'a>(loaded: &'a Loaded<ProxyConfig>, resolve: &'a dyn Fn(&Path) -> PathBuf) -> Scripted<'a> {
+    let config = &loaded.config;
+    Scripted {
+        role: Proxy::NAME,
+        yaml: &config.script,
+        caches: &config.cache,
+        embedded: crate::SCRIPT,
+        resolve,
     }
 }
 
@@ -80,6 +97,7 @@ fn blocks(config: &ProxyConfig) -> SipBlocks<'_> {
 
 struct RunningProxy {
     node: Option<SipNode>,
+    script: Option<Arc<Script>>,
 }
 
 impl Running<ProxyConfig> for RunningProxy {
@@ -88,7 +106,15 @@ impl Running<ProxyConfig> for RunningProxy {
     }
 
     fn reload(&mut self, loaded: &Loaded<ProxyConfig>, what: Reload) -> Result<String, String> {
-        Ok(self.node.as_ref().map(|n| n.reload(&blocks(&loaded.config), what)).unwrap_or_default())
+        let mut done = Vec::new();
+        if let (Some(script), true) = (&self.script, what.script) {
+            let number = script.reload().map_err(|e| format!("the script stays as it was: {e}"))?;
+            done.push(format!("script, generation {number}"));
+        }
+        if let (Some(node), true) = (&self.node, what.config) {
+            done.push(node.reload(&blocks(&loaded.config), what));
+        }
+        Ok(done.join("; "))
     }
 
     fn drain(&mut self) {

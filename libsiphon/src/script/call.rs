@@ -56,7 +56,7 @@ impl Call {
             Input::Timer => return Ok(Call::Timer),
             Input::Binding { aor, change } => {
                 let left = services.lookup(&aor, now).into_iter();
-                let contacts = left.map(|b| Py::new(py, Contact::of(b))).collect::<PyResult<_>>()?;
+                let contacts = left.map(|b| Py::new(py, Contact::of(b, now))).collect::<PyResult<_>>()?;
                 return Ok(Call::Binding { aor, change, contacts });
             }
         };

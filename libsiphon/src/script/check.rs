@@ -3,7 +3,14 @@
 use super::generation::Generation;
 use super::interpreter::support;
 use super::script::{Script, ScriptSettings};
-use super::services::NodeServices;
+use super::services::{
+    Binding, DigestCheck, DigestOutcome, LogLine, Metric, MetricDefinition, NodeServices, SaveRequest, Saved,
+    Undo,
+};
+use crate::base::text::Text;
+use crate::base::time::Instant;
+use crate::policy::ReplySpec;
+use crate::wire::sip::Uri;
 use pyo3::prelude::*;
 use std::fmt;
 use std::sync::Arc;
@@ -29,9 +36,9 @@ impl fmt::Display for Problem {
 }
 
 /// Imports the script without applying what it asks for, and looks through its text for names of `siphon` that are
-/// not there. `services` answers what the import itself asks of the node.
-pub fn check(settings: ScriptSettings, services: Arc<dyn NodeServices>) -> Vec<Problem> {
-    let script = Script::unloaded(settings, services);
+/// not there.
+pub fn check(settings: ScriptSettings) -> Vec<Problem> {
+    let script = Script::unloaded(settings, Arc::new(NoNode));
     let mut problems = Vec::new();
     if let Err(error) =
         Generation::load(&script, 0).map(|(generation, _)| Python::attach(|py| generation.hide(py)))
@@ -52,4 +59,50 @@ fn static_problems(script: &Script) -> Vec<Problem> {
         Python::attach(|py| support(py)?.getattr("static_problems")?.call1((text,))?.extract());
     let problem = |(line, message)| Problem { file: name.clone(), line, message };
     found.unwrap_or_default().into_iter().map(problem).collect()
+}
+
+/// What an import asks of a node that does not run.
+struct NoNode;
+
+impl NodeServices for NoNode {
+    fn now(&self) -> Instant {
+        Instant::EPOCH
+    }
+    fn is_local(&self, _uri: &Uri<'_>) -> bool {
+        false
+    }
+    fn default_realm(&self) -> Text {
+        Text::from("")
+    }
+    fn save(&self, _request: &SaveRequest<'_>, _now: Instant) -> Saved {
+        Saved { ok: false, reply: ReplySpec::code(503), commit: None, undo: None }
+    }
+    fn roll_back(&self, _undo: Undo, _now: Instant) {}
+    fn lookup(&self, _uri: &str, _now: Instant) -> Vec<Binding> {
+        Vec::new()
+    }
+    fn remove(&self, _uri: &str, _now: Instant) -> usize {
+        0
+    }
+    fn aor_count(&self) -> usize {
+        0
+    }
+    fn check_digest(&self, _check: &DigestCheck<'_>, _now: Instant) -> DigestOutcome {
+        DigestOutcome::Refused(ReplySpec::code(403))
+    }
+    fn log(&self, _line: LogLine<'_>) {}
+    fn metric(&self, _definition: &MetricDefinition) -> Result<Arc<dyn Metric>, String> {
+        Ok(Arc::new(NoMetric))
+    }
+    fn rate_limit(&self, _key: &str, _window_secs: f64, _max_requests: u64, _now: Instant) -> bool {
+        true
+    }
+}
+
+struct NoMetric;
+
+impl Metric for NoMetric {
+    fn add(&self, _labels: &[&str], _amount: f64) {}
+    fn set(&self, _labels: &[&str], _value: f64) {}
+    fn observe(&self, _labels: &[&str], _value: f64) {}
 }

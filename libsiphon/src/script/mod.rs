@@ -23,6 +23,7 @@ mod lane;
 mod log_namespace;
 mod metrics_namespace;
 mod namespace;
+mod node;
 mod parked;
 mod policy;
 mod proxy_namespace;
@@ -43,6 +44,7 @@ mod uri;
 pub use cache::CacheSettings;
 pub use check::{Problem, check};
 pub use interpreter::{initialize, wrap_shard, wrap_thread};
+pub use node::{BindingWatcher, Rates, ScriptNode};
 pub use policy::ScriptPolicy;
 pub use script::{LoadError, Script, ScriptSettings, ScriptSource, SyncMode};
 pub use services::{

@@ -6,10 +6,12 @@ use super::generation::stage;
 use super::handler::{Event, Handler};
 use super::request::Request;
 use super::services::{Binding, DigestCheck, DigestKind, DigestOutcome, SaveRequest};
-use super::uri::{SipUri, target_of};
+use super::uri::SipUri;
 use crate::base::flow::Flow;
 use crate::base::text::Text;
+use crate::base::time::Instant;
 use crate::policy::Target;
+use crate::wire::sip::{Params, Uri, unquote};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Arc;
@@ -59,11 +61,13 @@ impl PyFlow {
 #[pyclass(frozen, module = "siphon", name = "Contact")]
 pub(crate) struct Contact {
     binding: Arc<Binding>,
+    /// When it was looked up.
+    at: Instant,
 }
 
 impl Contact {
-    pub(crate) fn of(binding: Binding) -> Self {
-        Contact { binding: Arc::new(binding) }
+    pub(crate) fn of(binding: Binding, at: Instant) -> Self {
+        Contact { binding: Arc::new(binding), at }
     }
 
     pub(crate) fn binding(&self) -> &Arc<Binding> {
@@ -71,7 +75,7 @@ impl Contact {
     }
 
     pub(crate) fn target(&self) -> Target {
-        target_of(&self.binding)
+        self.binding.target()
     }
 }
 
@@ -95,13 +99,13 @@ impl Contact {
 
     /// Seconds it has left.
     #[getter]
-    fn expires(&self) -> u32 {
-        self.binding.expires
+    fn expires(&self) -> u64 {
+        self.binding.expires_in(self.at)
     }
 
     #[getter]
-    fn age_secs(&self) -> u32 {
-        self.binding.age
+    fn age_secs(&self) -> u64 {
+        self.binding.age_secs(self.at)
     }
 
     #[getter]
@@ -117,12 +121,18 @@ impl Contact {
 
     #[getter]
     fn flow(&self) -> Option<PyFlow> {
-        self.binding.flow.map(|flow| PyFlow { flow, alive: self.binding.flow_alive })
+        self.binding.flow.map(|flow| PyFlow { flow, alive: true })
+    }
+
+    /// User-Agent of the REGISTER.
+    #[getter]
+    fn user_agent(&self) -> Option<&str> {
+        self.binding.user_agent.as_deref()
     }
 
     #[getter]
     fn instance_id(&self) -> Option<&str> {
-        self.binding.instance.as_deref()
+        self.binding.instance_id.as_deref()
     }
 
     #[getter]
@@ -133,17 +143,16 @@ impl Contact {
     /// Whether the contact URI names this node.
     #[getter]
     fn is_local(&self) -> PyResult<bool> {
-        let uri = SipUri::of_binding(&self.binding);
-        let Ok(parsed) = super::request::sip_uri(uri.text()) else { return Ok(false) };
-        Ok(context::current()?.services().is_local(parsed.host_bare(), parsed.port()))
+        let Ok(uri) = Uri::parse(&self.binding.uri) else { return Ok(false) };
+        Ok(context::current()?.services().is_local(&uri))
     }
 
     /// Other parameters of the Contact header field (RFC 3840 feature tags and the like).
     #[getter]
     fn params<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let params = PyDict::new(py);
-        for (name, value) in &self.binding.params {
-            params.set_item(&**name, value.as_deref())?;
+        for (name, value) in Params::new(&self.binding.params).iter() {
+            params.set_item(name, value.map(unquote))?;
         }
         Ok(params)
     }
@@ -153,7 +162,7 @@ impl Contact {
     }
 
     fn __repr__(&self) -> String {
-        format!("<Contact {} expires={}>", self.binding.uri, self.binding.expires)
+        format!("<Contact {} expires={}>", self.binding.uri, self.expires())
     }
 }
 
@@ -203,7 +212,7 @@ impl Registrar {
     fn lookup(&self, uri: &Bound<'_, PyAny>) -> PyResult<Vec<Contact>> {
         let context = context::current()?;
         let found = context.services().lookup(&address_of_record(uri)?, context.now());
-        Ok(found.into_iter().map(Contact::of).collect())
+        Ok(found.into_iter().map(|b| Contact::of(b, context.now())).collect())
     }
 
     fn is_registered(&self, uri: &Bound<'_, PyAny>) -> PyResult<bool> {

@@ -57,9 +57,9 @@ impl State {
     pub(crate) fn set_ruri(&mut self, uri: &Bound<'_, PyAny>) -> PyResult<()> {
         let text = convert::uri_text(uri)?;
         self.splice(|s| s.set_request_uri(&text).map(drop))?;
-        self.is_local = match Uri::parse(&text).ok().filter(Uri::is_sip) {
-            Some(uri) => super::context::current()?.services().is_local(uri.host_bare(), uri.port()),
-            None => false,
+        self.is_local = match Uri::parse(&text) {
+            Ok(uri) => super::context::current()?.services().is_local(&uri),
+            Err(_) => false,
         };
         Ok(())
     }

@@ -6,9 +6,9 @@ use crate::base::flow::Flow;
 use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::policy::{Commit, Header, ReplySpec};
-use crate::wire::sip::Message;
+pub use crate::proto::registrar::Binding;
+use crate::wire::sip::{Message, Uri};
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// The node behind a script.
@@ -16,9 +16,9 @@ pub trait NodeServices: Send + Sync {
     /// The node's clock, for calls from threads that serve no question.
     fn now(&self) -> Instant;
 
-    /// Whether host and port name this node or one of its domains (`domain.local`): an entry with a port
-    /// matches exactly that port, one without any port. `host` is without the brackets of an IPv6 address.
-    fn is_local(&self, host: &str, port: Option<u16>) -> bool;
+    /// Whether a URI names this node or one of its domains (`domain.local`): an entry with a port matches exactly
+    /// that port, one without any port.
+    fn is_local(&self, uri: &Uri<'_>) -> bool;
 
     /// The digest realm when a script names none (`auth.realm`).
     fn default_realm(&self) -> Text;
@@ -88,33 +88,6 @@ impl fmt::Debug for Undo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Undo(..)")
     }
-}
-
-/// One binding, as scripts see it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Binding {
-    /// The contact URI.
-    pub uri: Text,
-    /// Preference in thousandths.
-    pub q: u16,
-    /// Seconds left.
-    pub expires: u32,
-    /// Seconds since it was made or renewed.
-    pub age: u32,
-    /// The Path (RFC 3327), topmost first.
-    pub path: Vec<Text>,
-    /// Where the REGISTER came from, when the contact URI says otherwise.
-    pub received: Option<SocketAddr>,
-    /// The flow it was made on.
-    pub flow: Option<Flow>,
-    /// Whether that flow still lives.
-    pub flow_alive: bool,
-    /// `+sip.instance`, without quotes.
-    pub instance: Option<Text>,
-    /// `reg-id` (RFC 5626).
-    pub reg_id: Option<u32>,
-    /// Other contact parameters, as registered (RFC 3840).
-    pub params: Vec<(Text, Option<Text>)>,
 }
 
 /// Which challenge to give.

@@ -88,25 +88,13 @@ impl SipUri {
 
     pub(crate) fn target(&self) -> Target {
         match self.binding() {
-            Some(binding) => target_of(binding),
+            Some(binding) => binding.target(),
             None => Target::uri(self.shared_text()),
         }
     }
 
     fn parsed(&self) -> Option<Uri<'_>> {
         Uri::parse(self.text()).ok()
-    }
-}
-
-/// How to reach a binding: its contact URI with Path, flow and received address.
-pub(crate) fn target_of(binding: &Binding) -> Target {
-    Target {
-        uri: binding.uri.clone(),
-        route: binding.path.clone(),
-        flow: binding.flow.filter(|_| binding.flow_alive),
-        received: binding.received,
-        next_hop: None,
-        q: binding.q,
     }
 }
 
@@ -152,8 +140,8 @@ impl SipUri {
         if let Some(local) = self.local {
             return Ok(local);
         }
-        let Some(uri) = self.parsed().filter(Uri::is_sip) else { return Ok(false) };
-        Ok(context::current()?.services().is_local(uri.host_bare(), uri.port()))
+        let Some(uri) = self.parsed() else { return Ok(false) };
+        Ok(context::current()?.services().is_local(&uri))
     }
 
     /// The value of a URI parameter; an empty string for a flag, `None` when it is absent.

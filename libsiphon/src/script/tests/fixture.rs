@@ -13,7 +13,7 @@ use crate::script::{
     MetricDefinition, NodeServices, SaveRequest, Saved, Script, ScriptPolicy, ScriptSettings, ScriptSource,
     Undo,
 };
-use crate::wire::sip::{Limits, Message};
+use crate::wire::sip::{Limits, Message, Uri};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -45,18 +45,22 @@ fn key(uri: &str) -> String {
 }
 
 pub(crate) fn binding(uri: &str) -> Binding {
+    let now = Instant::from_unix_secs(1_000);
     Binding {
         uri: uri.into(),
+        params: "".into(),
         q: 1000,
-        expires: 3600,
-        age: 0,
+        expires_at: now + Duration::from_secs(3600),
+        updated_at: now,
+        registered_at: now,
+        call_id: "reg@host".into(),
+        cseq: 1,
         path: Vec::new(),
+        user_agent: None,
         received: None,
         flow: None,
-        flow_alive: false,
-        instance: None,
+        instance_id: None,
         reg_id: None,
-        params: Vec::new(),
     }
 }
 
@@ -65,8 +69,8 @@ impl NodeServices for FakeNode {
         Instant::from_unix_secs(1_000)
     }
 
-    fn is_local(&self, host: &str, port: Option<u16>) -> bool {
-        host == "example.com" || (host == "192.0.2.1" && port == Some(5060))
+    fn is_local(&self, uri: &Uri<'_>) -> bool {
+        uri.host() == "example.com" || (uri.host() == "192.0.2.1" && uri.port() == Some(5060))
     }
 
     fn default_realm(&self) -> Text {

@@ -40,16 +40,17 @@ fn invite_to_a_registered_user_forks_to_the_bindings_with_their_path_and_record_
     let mut rig = rig();
     let mut home = binding("sip:bob@10.0.0.5:5062");
     home.path = vec!["<sip:edge.example.com;lr>".into()];
-    home.received = Some("203.0.113.77:5062".parse().unwrap());
-    rig.bind("bob@example.com", vec![home, binding("sip:bob@198.51.100.9")]);
+    let mut natted = binding("sip:bob@192.168.1.4");
+    natted.received = Some("203.0.113.77:5062".parse().unwrap());
+    rig.bind("bob@example.com", vec![home, natted]);
     match decided(&mut rig, &request("INVITE", "sip:bob@example.com", "")) {
         Decision::Fork { targets, strategy, options } => {
             assert_eq!(strategy, Strategy::Parallel);
             assert!(options.record_route);
             let uris: Vec<&str> = targets.iter().map(|t| &*t.uri).collect();
-            assert_eq!(uris, ["sip:bob@10.0.0.5:5062", "sip:bob@198.51.100.9"]);
+            assert_eq!(uris, ["sip:bob@10.0.0.5:5062", "sip:bob@192.168.1.4"]);
             assert_eq!(targets[0].route, ["<sip:edge.example.com;lr>".into()]);
-            assert_eq!(targets[0].received, Some("203.0.113.77:5062".parse().unwrap()));
+            assert_eq!(targets[1].received, Some("203.0.113.77:5062".parse().unwrap()));
         }
         other => panic!("{other:?}"),
     }

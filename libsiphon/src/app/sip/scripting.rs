@@ -1,0 +1,92 @@
+//! The script of a SIP role: from its YAML to the policies of the shards.
+
+use crate::app::config::node::Cache;
+use crate::app::config::script::{self as yaml, Sync};
+use crate::app::role::StartFault;
+use crate::app::sip::node::PolicyParts;
+use crate::base::text::Text;
+use crate::driver::{Clock, EventSink, ShardStart};
+use crate::engine::Node;
+use crate::observe::log::Logger;
+use crate::observe::metrics::ScriptMetrics;
+use crate::policy::Policy;
+use crate::script::{
+    CacheSettings, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource, SyncMode,
+    check as check_script, wrap_shard,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Where a role's script comes from.
+pub struct Scripted<'a> {
+    /// The role's binary.
+    pub role: &'static str,
+    /// The `script` block.
+    pub yaml: &'a yaml::Script,
+    /// The `cache` block.
+    pub caches: &'a [Cache],
+    /// The script inside the binary, for a configuration that names none.
+    pub embedded: &'static str,
+    /// From a path of the YAML to one of the process.
+    pub resolve: &'a dyn Fn(&Path) -> PathBuf,
+}
+
+impl Scripted<'_> {
+    /// Settings of the script.
+    pub fn settings(&self) -> ScriptSettings {
+        let source = match &self.yaml.path {
+            Some(path) => ScriptSource::File((self.resolve)(path)),
+            None => ScriptSource::Embedded {
+                name: format!("<{} default.py>", self.role),
+                text: self.embedded.to_owned(),
+            },
+        };
+        let cache = |c: &Cache| CacheSettings {
+            name: c.name.clone(),
+            ttl: Some(c.local_ttl_secs.0),
+            max_entries: c.local_max_entries as usize,
+        };
+        ScriptSettings {
+            role: self.role,
+            include_paths: self.yaml.include_paths.iter().map(|p| (self.resolve)(p)).collect(),
+            sync: match self.yaml.sync {
+                Sync::Auto => SyncMode::Auto,
+                Sync::Inline => SyncMode::Inline,
+                Sync::Lane => SyncMode::Lane,
+            },
+            caches: self.caches.iter().map(cache).collect(),
+            ..ScriptSettings::new(source)
+        }
+    }
+
+    /// What `--check` says about the script.
+    pub fn check(&self) -> Vec<String> {
+        check_script(self.settings()).iter().map(ToString::to_string).collect()
+    }
+
+    /// Loads the script over a node.
+    pub fn load(
+        &self,
+        node: &Arc<Node>,
+        events: &EventSink,
+        realm: Text,
+        logger: Arc<Logger>,
+        metrics: Arc<ScriptMetrics>,
+    ) -> Result<Arc<Script>, StartFault> {
+        let (node, events, clock) = (node.clone(), events.clone(), Clock::start());
+        let services = ScriptNode { node, events, logger, metrics, clock, realm, rates: Rates::default() };
+        let mut settings = self.settings();
+        settings.seed = services.clock.now().0;
+        Script::load(settings, Arc::new(services)).map_err(|error| StartFault::Script(error.to_string()))
+    }
+}
+
+/// The policies of the shards that run `script`.
+pub fn policies(script: &Arc<Script>) -> PolicyParts {
+    let script = script.clone();
+    let make = move |start: &mut ShardStart| -> Box<dyn Policy> {
+        let waker = start.waker.clone();
+        Box::new(ScriptPolicy::new(&script, start.index, Box::new(move || waker.wake())))
+    };
+    PolicyParts { factory: Arc::new(make), wrap_thread: wrap_shard }
+}
