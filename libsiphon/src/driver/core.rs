@@ -87,7 +87,7 @@ impl<E: Engine> Core<E> {
                     self.commit_answers(now, world);
                 }
                 Effect::LookUp { ticket, lookup } => {
-                    if let Some(records) = world.look_up(ticket, &lookup, now) {
+                    if let Some(records) = world.look_up(ticket, &lookup) {
                         self.engine.handle(Input::LookedUp { ticket, records }, now, &mut self.effects);
                     }
                 }

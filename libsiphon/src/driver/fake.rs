@@ -80,7 +80,7 @@ impl Policy for NoPolicy {
 pub(super) struct NoNames;
 
 impl Names for NoNames {
-    fn look_up(&self, _: &Lookup, _: Instant, _: Done) -> Option<Records> {
+    fn look_up(&self, _: &Lookup, _: Done) -> Option<Records> {
         Some(Records::Addresses(Vec::new()))
     }
 }

@@ -137,10 +137,10 @@ impl World {
         }
     }
 
-    pub(super) fn look_up(&self, ticket: Ticket, lookup: &Lookup, now: Instant) -> Option<Records> {
+    pub(super) fn look_up(&self, ticket: Ticket, lookup: &Lookup) -> Option<Records> {
         let (mailboxes, shard) = (self.shared.mailboxes.clone(), self.shard);
         let done = move |records| mailboxes.signal(shard, Post::LookedUp { ticket, records });
-        self.shared.names.look_up(lookup, now, Box::new(done))
+        self.shared.names.look_up(lookup, Box::new(done))
     }
 
     pub(super) fn commit(&self, ticket: Ticket, commit: &Commit) -> Option<bool> {

@@ -9,11 +9,10 @@ use crate::base::token::Secret;
 use crate::driver::start::{PolicyFactory, WrapThread};
 use crate::driver::{EventSource, Handle, MemoryStore, Parts, event_stream, start};
 use crate::engine::{Node, Shard};
-use crate::net::dns::{Done, Names};
+use crate::net::dns::Dns;
 use crate::observe::metrics::Metrics;
 use crate::observe::{Observer, Observers};
 use crate::proto::auth::Authenticator;
-use crate::proto::locate::{Lookup, Records};
 use crate::proto::proxy::own::OwnAddresses;
 use crate::proto::registrar::{Location, Registrar};
 use std::net::IpAddr;
@@ -82,7 +81,7 @@ pub fn run(
             engine: Arc::new(move |s| Shard::new(s.index, engines.clone(), s.rng.clone(), s.now)),
             policy: parts.factory,
             store: Arc::new(MemoryStore),
-            names: Arc::new(NumericOnly),
+            names: Arc::new(Dns::start(blocks.resolver()).map_err(fault)?),
             events,
             inline: Arc::new(move || Box::new(series.writer())),
             wrap_thread: parts.wrap_thread,
@@ -166,18 +165,5 @@ impl SipNode {
     /// The digest realm when a script names none.
     pub fn realm(&self) -> Text {
         self.node.logins.load().as_ref().map(|l| l.realm.clone()).unwrap_or_default()
-    }
-}
-
-/// Knows no names: addresses alone can be reached.
-struct NumericOnly;
-
-impl Names for NumericOnly {
-    fn look_up(&self, lookup: &Lookup, _now: Instant, _done: Done) -> Option<Records> {
-        Some(match lookup {
-            Lookup::Naptr(_) => Records::Naptr(Vec::new()),
-            Lookup::Srv(_) => Records::Srv(Vec::new()),
-            Lookup::Addresses(_) => Records::Addresses(Vec::new()),
-        })
     }
 }

@@ -16,6 +16,7 @@ use crate::driver::start::{DriverConfig, Listen as Bind};
 use crate::engine::Settings;
 use crate::engine::node::Logins;
 use crate::net::NetSettings;
+use crate::net::dns::DnsSettings;
 use crate::proto::auth::{Algorithm, DigestSettings, StaticUsers, UserSecret};
 use crate::proto::proxy::own;
 use crate::proto::registrar::RegistrarSettings;
@@ -129,6 +130,15 @@ impl SipBlocks<'_> {
             limits: self.messages(),
             server_header: self.server.server_header.clone(),
             ..DriverConfig::new(listen, self.shard_count())
+        }
+    }
+
+    /// How names are looked up.
+    pub fn resolver(&self) -> DnsSettings {
+        DnsSettings {
+            servers: self.dns.servers.iter().map(|server| server.0).collect(),
+            timeout: self.dns.timeout_ms.0,
+            ..DnsSettings::default()
         }
     }
 

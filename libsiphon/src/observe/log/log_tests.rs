@@ -81,7 +81,7 @@ fn control_characters_of_a_peer_reach_neither_terminal_nor_line_structure() {
         }
         let controls: Vec<char> =
             page.chars().filter(|c| c.is_control() && *c != '\n' || *c == '\u{202e}').collect();
-        assert_eq!(controls, [], "{page:?}");
+        assert_eq!(controls, [] as [char; 0], "{page:?}");
         if format == Format::Json {
             let value: serde_json::Value = serde_json::from_str(&page).expect("one JSON object");
             assert_eq!(value["agent"], hostile);
