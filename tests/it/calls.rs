@@ -114,7 +114,11 @@ fn options_to_the_proxy_over_tcp_is_200() {
 
 #[test]
 fn request_without_hops_left_is_483() {
-    alone("uac_hops", Load::default());
+    let server = Server::start();
+    let bob = Phone::udp(server.address(), "bob");
+    bob.register();
+    Sipp::caller("uac_hops", server.address(), "bob", Load::default()).grade();
+    bob.peer.nothing("a request without hops left", Duration::from_millis(50), |m| m.status() == 0);
 }
 
 #[test]
