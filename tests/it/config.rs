@@ -85,6 +85,7 @@ fn each_wrong_configuration_is_told_in_these_words() {
         ("Retry-After the wrong way round", "overload: {retry_after_min_secs: 20}"),
         ("an algorithm in another spelling", "auth: {algorithms: [sha256]}"),
         ("an algorithm twice", "auth: {algorithms: [MD5, MD5]}"),
+        ("auth-int alone", "auth: {qop: [auth-int]}"),
         ("no algorithm", "auth: {algorithms: []}"),
         ("a hash of the wrong length, not shown", "auth:\n  users:\n    bob:\n      ha1: 0123abcd"),
         (
@@ -278,3 +279,39 @@ fn the_reference_page_is_what_the_schema_says() {
         "docs/reference/yaml/siphon-proxy.md is stale: run the test with UPDATE_REFERENCE=1"
     );
 }
+
+/// The rows of the table: a key, and the test in which changing it changes behaviour. Empty: none yet.
+fn leaf_table() -> Vec<(String, String)> {
+    let text = include_str!("../../docs/reference/yaml-tests.toml");
+    let row = |line: &str| {
+        let (key, test) = line.split_once(" = ")?;
+        let plain = |t: &str| t.trim().trim_matches('"').to_owned();
+        Some((plain(key), plain(test)))
+    };
+    text.lines().filter(|l| l.starts_with('"')).map(|l| row(l).expect(l)).collect()
+}
+
+#[test]
+fn every_key_names_the_test_in_which_changing_it_changes_behaviour() {
+    let schema = config::schema::<ProxyConfig>();
+    let leaves: Vec<String> = reference::leaves(&schema).into_iter().map(|l| l.path).collect();
+    let table = leaf_table();
+    let rows: Vec<String> = table.iter().map(|(key, _)| key.clone()).collect();
+    assert_eq!(rows, leaves, "docs/reference/yaml-tests.toml lists the keys of the schema, in its order");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (key, test) in table.iter().filter(|(_, test)| !test.is_empty()) {
+        let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("{key}: {test} is not file::test"));
+        let source =
+            std::fs::read_to_string(root.join(file)).unwrap_or_else(|e| panic!("{key}: {file}: {e}"));
+        assert!(source.contains(&format!("fn {name}(")), "{key}: {file} has no test {name}");
+    }
+}
+
+#[test]
+fn no_more_keys_are_without_a_test_than_before() {
+    let without = leaf_table().iter().filter(|(_, test)| test.is_empty()).count();
+    assert!(without <= KEYS_WITHOUT_A_TEST, "{without} keys have no test; lower the bound, never raise it");
+}
+
+/// Keys whose behaviour no test shows yet. May only go down.
+const KEYS_WITHOUT_A_TEST: usize = 15;

@@ -12,4 +12,6 @@ mod pages;
 pub mod role;
 pub mod sip;
 mod run;
+pub mod settings;
 pub mod watch;
+pub mod watchers;

@@ -20,11 +20,12 @@ pub struct Auth {
     pub backend: Backend,
     /// Users of the `static` backend: the password, or a mapping of hashes (`ha1`, `ha1_sha256`, `ha1_sha512_256`).
     pub users: BTreeMap<String, User>,
-    /// Challenges to offer, most wanted first, one header field each (RFC 8760 2.4). Default `[MD5]`, which
-    /// every phone speaks; put `SHA-256` in front when yours do.
+    /// Challenges to offer, one header field each, strongest first whatever the order here (RFC 8760 2.4).
+    /// Default `[MD5]`: a phone from before RFC 8760 answers the first challenge or none. Add `SHA-256` when
+    /// yours know it.
     #[schemars(length(min = 1))]
     pub algorithms: Vec<Algorithm>,
-    /// Protection to offer (RFC 7616 3.3). Default `[auth]`.
+    /// Protection to offer (RFC 7616 3.3); `auth` is always among it. Default `[auth]`.
     #[schemars(length(min = 1))]
     pub qop: Vec<Qop>,
     /// Key under which nonces are made. Give all nodes of a cluster the same. Default: a random one per start,

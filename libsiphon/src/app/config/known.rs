@@ -69,6 +69,11 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("auth", "http", Later),
     ("auth", "database", Later),
     ("nat", "fix_contact", Instead("call `request.fix_nated_contact()` in the script")),
+    (
+        "transaction",
+        "auto_emit_100_trying",
+        Instead("100 Trying is always sent (RFC 3261 17.2.1); see `auto_emit_100_trying_delay_ms`"),
+    ),
     ("transaction", "timeout_secs", Instead("Timer F is 64 times `transaction.t1_ms` (RFC 3261 17.1.2.2)")),
     (
         "transaction",

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Report;
-use super::auth::{Auth, User};
+use super::auth::{Auth, Qop, User};
 use super::limits::{Limits, Overload};
 use super::listen::Listen;
 use super::node::Cache;
@@ -55,6 +55,9 @@ pub fn auth(auth: &Auth, report: &mut Report<'_>) {
         if auth.qop.iter().take(index).any(|q| q == qop) {
             report.at(&format!("auth.qop[{index}]"), "given twice");
         }
+    }
+    if !auth.qop.is_empty() && !auth.qop.contains(&Qop::Auth) {
+        report.at("auth.qop", "must include auth: few phones speak auth-int alone");
     }
     for (name, user) in &auth.users {
         if let User::Hashes(hashes) = user {

@@ -23,9 +23,8 @@ pub struct Transaction {
     /// more than three minutes (RFC 3261 16.6 step 11). Default 181 s.
     #[schemars(extend("x-min" = "1s", "x-max" = "1h"))]
     pub timer_c_secs: Seconds,
-    /// Whether the node sends 100 Trying to an INVITE by itself (RFC 3261 17.2.1). Default true.
-    pub auto_emit_100_trying: bool,
-    /// How long it waits for something better before it does. Default 200 ms (RFC 3261 17.2.1).
+    /// How long an INVITE waits for something better before the node sends 100 Trying by itself
+    /// (RFC 3261 17.2.1). Default 200 ms.
     #[schemars(extend("x-min" = "0ms", "x-max" = "5s"))]
     pub auto_emit_100_trying_delay_ms: Millis,
 }
@@ -37,7 +36,6 @@ impl Default for Transaction {
             t2_ms: Millis::of(4000),
             t4_ms: Millis::of(5000),
             timer_c_secs: Seconds::of(181),
-            auto_emit_100_trying: true,
             auto_emit_100_trying_delay_ms: Millis::of(200),
         }
     }
