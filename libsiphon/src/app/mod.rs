@@ -2,6 +2,8 @@
 //!
 //! Assumes neither SIP nor Python: a [`role::Role`] brings its schema and starts its engines.
 
+#![allow(clippy::disallowed_methods, reason = "composition owns the wall clock, threads and signals")]
+
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -12,6 +14,4 @@ mod pages;
 pub mod role;
 pub mod sip;
 mod run;
-pub mod settings;
 pub mod watch;
-pub mod watchers;

@@ -1,6 +1,6 @@
 //! Rules between values that are each right by themselves; a role's `validate` names those of its blocks.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use super::Report;
 use super::auth::{Auth, Qop, User};
@@ -18,7 +18,7 @@ pub fn listen(listen: &Listen, report: &mut Report<'_>) {
             Some("for example `udp: [\"0.0.0.0:5060\"]`".to_owned());
     }
     for (transport, listeners) in [("udp", &listen.udp), ("tcp", &listen.tcp)] {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for (index, listener) in listeners.iter().enumerate() {
             let address = listener.address;
             if address.0.port() != 0 && !seen.insert(address) {

@@ -4,7 +4,7 @@
 //! Built from the events of serde-saphyr's parser, so that one bad value does not hide the next. Duplicate
 //! keys, merge keys, tags, aliases beyond the budget and a second document are problems, not surprises.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle};
 
@@ -106,7 +106,7 @@ enum Open {
 
 struct Builder<'a> {
     stack: Vec<Open>,
-    anchors: HashMap<usize, Node>,
+    anchors: BTreeMap<usize, Node>,
     nodes: usize,
     root: Option<Node>,
     problems: &'a mut Vec<Problem>,
@@ -114,7 +114,7 @@ struct Builder<'a> {
 
 /// Reads one document. `None` when it is empty or cannot be read at all; every fault met goes to `problems`.
 pub(super) fn parse(text: &str, problems: &mut Vec<Problem>) -> Option<Node> {
-    let mut builder = Builder { stack: Vec::new(), anchors: HashMap::new(), nodes: 0, root: None, problems };
+    let mut builder = Builder { stack: Vec::new(), anchors: BTreeMap::new(), nodes: 0, root: None, problems };
     let mut documents = 0usize;
     for event in Parser::new_from_str(text) {
         let (event, span) = match event {

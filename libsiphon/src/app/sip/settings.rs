@@ -22,7 +22,6 @@ use crate::proto::proxy::own;
 use crate::proto::registrar::RegistrarSettings;
 use crate::proto::transaction::TimerSettings;
 use crate::wire::sip;
-use std::time::Duration;
 
 /// The blocks a SIP role shares with the others of its kind.
 #[derive(Clone, Copy, Debug)]
@@ -70,13 +69,8 @@ impl SipBlocks<'_> {
     pub fn engine(&self) -> Settings {
         let timers =
             TimerSettings::new(self.transaction.t1_ms.0, self.transaction.t2_ms.0, self.transaction.t4_ms.0);
-        // A client that must not hear a 100 hears none before its own patience ends.
-        let delay = match self.transaction.auto_emit_100_trying {
-            true => self.transaction.auto_emit_100_trying_delay_ms.0,
-            false => Duration::from_secs(86_400),
-        };
         Settings {
-            timers: timers.with_trying_delay(delay),
+            timers: timers.with_trying_delay(self.transaction.auto_emit_100_trying_delay_ms.0),
             timer_c: self.transaction.timer_c_secs.0,
             policy_deadline: self.script.deadline_secs.0,
             limits: self.messages(),
@@ -176,10 +170,16 @@ impl SipBlocks<'_> {
         }
     }
 
+    /// `auth.algorithms`, strongest first: the order of challenges (RFC 8760 2.4).
+    fn algorithms(&self) -> Vec<Algorithm> {
+        let wanted = |a: &Algorithm| self.auth.algorithms.iter().any(|y| algorithm(*y) == *a);
+        Algorithm::ALL.into_iter().filter(wanted).collect()
+    }
+
     /// Settings of digest authentication.
     pub fn digest(&self) -> DigestSettings {
         DigestSettings {
-            algorithms: self.auth.algorithms.iter().map(|a| algorithm(*a)).collect(),
+            algorithms: self.algorithms(),
             offer_auth_int: self.auth.qop.contains(&auth::Qop::AuthInt),
             nonce_lifetime: self.auth.nonce_ttl_secs.0,
             ..DigestSettings::default()
@@ -191,9 +191,10 @@ impl SipBlocks<'_> {
         if self.auth.users.is_empty() {
             return None;
         }
-        let users = self.auth.users.iter().flat_map(|(name, user)| {
-            secrets(user).into_iter().map(|secret| (Text::from(name.as_str()), secret)).collect::<Vec<_>>()
-        });
+        let offered = self.algorithms();
+        let secret =
+            |(name, user): (&String, &User)| Some((Text::from(name.as_str()), secret(user, &offered)?));
+        let users = self.auth.users.iter().filter_map(secret);
         Some(Logins { realm: Text::from(self.realm), users: Box::new(StaticUsers::new(users)) })
     }
 }
@@ -206,12 +207,19 @@ const fn algorithm(from: auth::Algorithm) -> Algorithm {
     }
 }
 
-fn secrets(user: &User) -> Vec<UserSecret> {
-    match user {
-        User::Password(password) => vec![UserSecret::Password(Text::from(password.reveal()))],
-        User::Hashes(hashes) => [auth::Algorithm::Md5, auth::Algorithm::Sha256, auth::Algorithm::Sha512_256]
-            .into_iter()
-            .filter_map(|a| Some(UserSecret::Ha1(algorithm(a), Text::from(hashes.of(a)?.reveal()))))
-            .collect(),
-    }
+/// A user has one secret: the password, or the hash of the strongest algorithm that is offered.
+fn secret(user: &User, offered: &[Algorithm]) -> Option<UserSecret> {
+    let hashes = match user {
+        User::Password(password) => return Some(UserSecret::Password(Text::from(password.reveal()))),
+        User::Hashes(hashes) => hashes,
+    };
+    let all = [auth::Algorithm::Md5, auth::Algorithm::Sha256, auth::Algorithm::Sha512_256];
+    offered.iter().find_map(|wanted| {
+        let hash = all.iter().find(|a| algorithm(**a) == *wanted).and_then(|a| hashes.of(*a))?;
+        Some(UserSecret::Ha1(*wanted, Text::from(hash.reveal())))
+    })
 }
+
+#[cfg(test)]
+#[path = "settings_tests.rs"]
+mod tests;

@@ -54,7 +54,7 @@ pub(super) struct Collector {
 impl Collector {
     pub(super) fn new(shared: Arc<Shared>) -> Result<Self, prometheus::Error> {
         let describe = |(name, help, _): &(&str, &str, MetricType)| {
-            Desc::new((*name).to_owned(), (*help).to_owned(), Vec::new(), std::collections::HashMap::new())
+            Desc::new((*name).to_owned(), (*help).to_owned(), Vec::new(), Default::default())
         };
         let descriptions = SERIES.iter().map(describe).collect::<Result<_, _>>()?;
         Ok(Self { shared, descriptions })

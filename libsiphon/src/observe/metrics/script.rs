@@ -3,7 +3,7 @@
 //! The same definition again, from a reloaded script, gives the same metric with its values. Bounds: 200
 //! metrics, 1000 label sets each; what comes beyond is dropped and counted.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
@@ -59,7 +59,7 @@ pub struct ScriptMetric {
     kind: Kind,
     labels: Vec<String>,
     values: Values,
-    seen: Mutex<HashSet<Vec<String>>>,
+    seen: Mutex<BTreeSet<Vec<String>>>,
     dropped: IntCounter,
 }
 
