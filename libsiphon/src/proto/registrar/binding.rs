@@ -113,15 +113,15 @@ impl AorState {
 
     /// The live bindings: by q, then the most recent first (RFC 3261 16.6 leaves the second to us).
     pub fn in_order(&self, now: Instant) -> Vec<Binding> {
-        let mut live: Vec<Binding> = self.bindings.iter().filter(|b| b.is_live(now)).cloned().collect();
-        sort(&mut live);
+        self.refs_in_order(now).into_iter().cloned().collect()
+    }
+
+    /// As [`in_order`](Self::in_order), borrowed.
+    pub fn refs_in_order(&self, now: Instant) -> Vec<&Binding> {
+        let mut live: Vec<&Binding> = self.bindings.iter().filter(|b| b.is_live(now)).collect();
+        live.sort_by_key(|b| (std::cmp::Reverse(b.q), std::cmp::Reverse(b.updated_at)));
         live
     }
-}
-
-/// Sorts by q, then the most recent first.
-pub(super) fn sort(bindings: &mut [Binding]) {
-    bindings.sort_by_key(|b| (std::cmp::Reverse(b.q), std::cmp::Reverse(b.updated_at)));
 }
 
 /// Something that happened to a binding.

@@ -4,7 +4,8 @@
 use super::register::Refusal;
 use super::settings::RegistrarSettings;
 use crate::base::text::Text;
-use crate::wire::sip::{HeaderId, Message, NameAddr};
+use crate::wire::sip::{HeaderId, Message, NameAddr, unquote};
+use std::net::IpAddr;
 
 /// One Contact value of a REGISTER.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,6 +17,10 @@ pub(super) struct Wanted {
     pub(super) expires: u32,
     pub(super) instance_id: Option<Text>,
     pub(super) reg_id: Option<u32>,
+    /// The host of the URI, when it is an address.
+    pub(super) ip: Option<IpAddr>,
+    /// The URI has a `gr` parameter (RFC 5627 4.3).
+    pub(super) is_gruu: bool,
 }
 
 /// What the Contact header fields ask for.
@@ -69,14 +74,45 @@ fn read_one(
     let mut wanted = Wanted {
         uri: contact.uri.as_str().into(),
         params: Text::from(""),
-        q: contact.q().unwrap_or(1000),
-        expires: granted(requested(request, contact, settings), settings)?,
-        instance_id: contact.params.unquoted("+sip.instance").map(|id| Text::from(&*id)),
+        q: 1000,
+        expires: 0,
+        instance_id: None,
         reg_id: None,
+        ip: contact.uri.host_ip(),
+        is_gruu: contact.uri.params().has("gr"),
     };
+    let mut expires = None;
+    let mut reg_id = None;
+    let mut params = String::new();
+    for (name, value) in contact.params.iter() {
+        let text = value.unwrap_or_default();
+        match name.len() {
+            1 if name.eq_ignore_ascii_case("q") => wanted.q = contact.q().unwrap_or(1000),
+            7 if name.eq_ignore_ascii_case("expires") => {
+                expires = Some(contact.expires().unwrap_or(MALFORMED))
+            }
+            6 if name.eq_ignore_ascii_case("reg-id") => reg_id = Some(text),
+            13 if name.eq_ignore_ascii_case("+sip.instance") => {
+                wanted.instance_id = Some(Text::from(&*unquote(text)));
+            }
+            _ => {
+                params.push(';');
+                params.push_str(name);
+                if let Some(value) = value {
+                    params.push('=');
+                    params.push_str(value);
+                }
+            }
+        }
+    }
+    if !params.is_empty() {
+        // A folded parameter must not carry its line break into a response.
+        let folded = params.contains(['\r', '\n', '\0']);
+        wanted.params = if folded { params.replace(['\r', '\n', '\0'], " ").into() } else { params.into() };
+    }
+    wanted.expires = granted(expires.unwrap_or_else(|| by_header(request, settings)), settings)?;
     // RFC 5626 6: a reg-id without an instance id is ignored.
-    let reg_id = contact.param("reg-id").filter(|_| wanted.instance_id.is_some());
-    if let Some(reg_id) = reg_id {
+    if let Some(reg_id) = reg_id.filter(|_| wanted.instance_id.is_some()) {
         match outbound {
             Outbound::Applies => {
                 let number = reg_id.parse::<u32>().ok().filter(|n| *n > 0);
@@ -86,33 +122,14 @@ fn read_one(
             Outbound::NotAsked => {}
         }
     }
-    const OWN_FIELDS: [&str; 4] = ["q", "expires", "+sip.instance", "reg-id"];
-    let mut params = String::new();
-    for (name, value) in contact.params.iter() {
-        if OWN_FIELDS.iter().any(|own| own.eq_ignore_ascii_case(name)) {
-            continue;
-        }
-        params.push(';');
-        params.push_str(name);
-        if let Some(value) = value {
-            params.push('=');
-            params.push_str(value);
-        }
-    }
-    if !params.is_empty() {
-        // A folded parameter must not carry its line break into a response.
-        wanted.params = params.replace(['\r', '\n', '\0'], " ").into();
-    }
     Ok(wanted)
 }
 
-/// RFC 3261 10.3 step 7: the parameter, else the header field, else the default.
-fn requested(request: &Message, contact: &NameAddr<'_>, settings: &RegistrarSettings) -> u32 {
-    // RFC 3261 10.2.1.1: a malformed value counts as 3600.
-    const MALFORMED: u32 = 3600;
-    if contact.param("expires").is_some() {
-        return contact.expires().unwrap_or(MALFORMED);
-    }
+/// RFC 3261 10.2.1.1: what a malformed lifetime counts as.
+const MALFORMED: u32 = 3600;
+
+/// RFC 3261 10.3 step 7, for a contact without a lifetime of its own: the header field, else the default.
+fn by_header(request: &Message, settings: &RegistrarSettings) -> u32 {
     match request.has(HeaderId::Expires) {
         true => request.expires().unwrap_or(MALFORMED),
         false => settings.default_expires.max(settings.min_expires),

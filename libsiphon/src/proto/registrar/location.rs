@@ -6,7 +6,7 @@
 //! Limits: [`max_aors`](Location::new) addresses of record; one more is [`Full`] (503). Contacts per address are
 //! the registrar's to limit.
 
-use super::binding::{AorState, Binding, Change, sort};
+use super::binding::{AorState, Binding, Change};
 use super::stripe::{Stripe, Swept, connection_key, contact_key, drop_lapsed, hash_of};
 use crate::base::codec::{Codec, DecodeError};
 use crate::base::flow::ConnectionId;
@@ -89,22 +89,27 @@ impl Location {
         let slot = self.slot(hash);
         let mut stripe = lock(slot);
         let stored = stripe.get(hash, aor);
-        let mut before = stored.clone().unwrap_or_default();
-        let lapsed = drop_lapsed(aor, &mut before, now);
+        let known = stored.is_some();
+        let mut before = stored.unwrap_or_default();
+        // Kept beside what the editor sees only where the two differ.
+        let whole = (!before.bindings.iter().all(|b| b.is_live(now))).then(|| before.clone());
+        let lapsed = whole.as_ref().map_or_else(Vec::new, |_| drop_lapsed(aor, &mut before, now));
         let mut after = before.clone();
         let value = edit(&mut after)?;
-        if stored.is_none() && !after.is_empty(now) && !self.take_place() {
+        let keeps = !after.is_empty(now);
+        if !known && keeps && !self.take_place() {
             return Err(Full.into());
         }
-        if stored.is_some() || !after.is_empty(now) {
-            let grown = stripe.put(hash, aor, stored.as_ref(), &after, now);
+        let stored = known.then(|| whole.as_ref().unwrap_or(&before));
+        if known || keeps {
+            let grown = stripe.put(hash, aor, stored, &after, now);
             if grown < 0 {
                 self.aors.fetch_sub(1, Ordering::Relaxed);
             }
             publish(slot, &stripe);
         }
         drop(stripe);
-        self.follow_aliases(aor, stored.as_ref().map_or(&[], |s| &s.aliases), &after, now);
+        self.follow_aliases(aor, &before.aliases, &after, now);
         Ok(Updated { value, before, after, lapsed })
     }
 
@@ -362,7 +367,6 @@ fn cut_flow(state: &mut AorState, connection: ConnectionId) -> Vec<Binding> {
         b.flow = b.flow.map(|f| crate::base::flow::Flow { connection: None, ..f });
         true
     });
-    sort(&mut gone);
     gone
 }
 

@@ -64,10 +64,10 @@ pub fn is_private(ip: IpAddr) -> bool {
     }
 }
 
-/// Whether a URI's host is an address, and not `source`. A name may lead anywhere, so it says nothing. Ports are
-/// left out: a UA may send from another port than the one it listens on.
-pub(super) fn is_elsewhere(uri: &Uri<'_>, source: IpAddr) -> bool {
-    uri.host_ip().is_some_and(|ip| !same_ip(ip, source))
+/// Whether a contact whose host is the address `ip` is elsewhere than `source`. A name may lead anywhere, so it is
+/// not asked about. Ports are left out: a UA may send from another port than the one it listens on.
+pub(super) fn is_elsewhere(ip: IpAddr, source: IpAddr) -> bool {
+    !same_ip(ip, source)
 }
 
 fn same_ip(a: IpAddr, b: IpAddr) -> bool {

@@ -227,8 +227,8 @@ impl Registrar {
                 return Err(Refusal::new(513, "Binding Too Large"));
             }
             // RFC 5627 5.1: a GRUU of the same address of record as contact would lead back here.
-            let loops = Uri::parse(&contact.uri)
-                .is_ok_and(|uri| uri.params().has("gr") && *uri.canonical_aor() == **aor);
+            let leads_to = || Uri::parse(&contact.uri).is_ok_and(|uri| *uri.canonical_aor() == **aor);
+            let loops = contact.is_gruu && leads_to();
             if loops && contact.expires > 0 {
                 return Err(Refusal::new(403, "Contact Is A GRUU Of The Address Of Record"));
             }
@@ -261,14 +261,12 @@ impl Registrar {
             }
             Asked::Contacts(wanted) => {
                 // Orders are judged against the bindings as they were before this request.
-                let previous = state.bindings.clone();
+                let stale = |b: &Binding| is_stale(b, request) && wanted.iter().any(|w| is_same(b, w));
+                if !registration.force && state.bindings.iter().any(stale) {
+                    return Err(out_of_order());
+                }
                 for contact in wanted {
-                    let binding = template.binding(contact, now);
-                    let old = previous.iter().find(|old| is_same(old, contact));
-                    if !registration.force && old.is_some_and(|old| is_stale(old, request)) {
-                        return Err(out_of_order());
-                    }
-                    steps.extend(merge(state, binding, contact));
+                    steps.extend(merge(state, template.binding(contact, now), contact));
                 }
                 if registration.force {
                     let kept = |b: &Binding| wanted.iter().any(|w| w.expires > 0 && is_same(b, w));
@@ -410,8 +408,8 @@ impl Template {
     }
 
     fn binding(&self, wanted: &Wanted, now: Instant) -> Binding {
-        let behind_nat = self.fix_nated
-            || Uri::parse(&wanted.uri).is_ok_and(|uri| nat::is_elsewhere(&uri, self.flow.remote.ip()));
+        let behind_nat =
+            self.fix_nated || wanted.ip.is_some_and(|ip| nat::is_elsewhere(ip, self.flow.remote.ip()));
         Binding {
             uri: wanted.uri.clone(),
             params: wanted.params.clone(),

@@ -22,8 +22,8 @@ impl Registrar {
         let mut reply = ReplySpec::code(200);
         let headers = &mut reply.headers;
         let gruu = self.settings.gruu && supports(request, "gruu");
-        for binding in state.in_order(now) {
-            headers.push(("Contact".into(), self.contact(aor, &binding, gruu, now).into()));
+        for binding in state.refs_in_order(now) {
+            headers.push(("Contact".into(), self.contact(aor, binding, gruu, now).into()));
         }
         if supports(request, "path") {
             // RFC 3327 5.3.
@@ -43,15 +43,18 @@ impl Registrar {
     }
 
     fn contact(&self, aor: &Text, binding: &Binding, gruu: bool, now: Instant) -> String {
-        let mut out = String::with_capacity(binding.uri.len() + binding.params.len() + 64);
+        let mut out = String::with_capacity(binding.uri.len() + binding.params.len() + 128);
+        out.push('<');
+        out.push_str(&binding.uri);
+        out.push('>');
         // Writing to a string does not fail.
-        let _ = write!(out, "<{}>", binding.uri);
         if binding.q != 1000 {
             let _ = write!(out, ";q=0.{:03}", binding.q);
         }
         let _ = write!(out, ";expires={}", binding.expires_in(now));
         if let Some(instance) = &binding.instance_id {
-            let _ = write!(out, ";+sip.instance={}", quote(instance));
+            out.push_str(";+sip.instance=");
+            push_quoted(&mut out, instance);
         }
         if let Some(reg_id) = binding.reg_id {
             let _ = write!(out, ";reg-id={reg_id}");
@@ -60,10 +63,12 @@ impl Registrar {
         if let Some(instance) = binding.instance_id.as_deref().filter(|_| gruu) {
             let hash = self.location.hash(aor);
             if let Some(public) = GruuKeys::public(aor, instance) {
-                let _ = write!(out, ";pub-gruu={}", quote(&public));
+                out.push_str(";pub-gruu=");
+                push_quoted(&mut out, &public);
             }
             if let Some(temporary) = self.gruu.temporary(aor, hash, binding, now) {
-                let _ = write!(out, ";temp-gruu={}", quote(&temporary));
+                out.push_str(";temp-gruu=");
+                push_quoted(&mut out, &temporary);
             }
         }
         out
@@ -74,11 +79,23 @@ fn push_all(headers: &mut Vec<Header>, name: &str, values: impl Iterator<Item = 
     headers.extend(values.map(|value| (Text::from(name), value)));
 }
 
+fn push_quoted(out: &mut String, text: &str) {
+    if text.bytes().any(|c| matches!(c, b'"' | b'\\' | b'\r' | b'\n' | 0)) {
+        out.push_str(&quote(text));
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
+}
+
 /// SIP-date (RFC 3261 20.17): RFC 1123 form, in GMT.
 pub(super) fn date(now: Instant) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const DAYS: [&str; 7] = ["Thu, ", "Fri, ", "Sat, ", "Sun, ", "Mon, ", "Tue, ", "Wed, "];
+    const MONTHS: [&str; 12] = [
+        " Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ", " Jul ", " Aug ", " Sep ", " Oct ", " Nov ",
+        " Dec ",
+    ];
     let (days, secs) = (now.unix_secs() / 86_400, now.unix_secs() % 86_400);
     // Days to civil date in 400-year eras that begin on 1 March, so that the leap day comes last.
     let shifted = days + 719_468;
@@ -90,14 +107,25 @@ pub(super) fn date(now: Instant) -> String {
     let month_index = (month + 2) % 12;
     let year = era * 400 + year + u64::from(month >= 10);
     let name = |names: &[&'static str], at: u64| names.get(at as usize).copied().unwrap_or_default();
-    format!(
-        "{}, {day_of_month:02} {} {year} {:02}:{:02}:{:02} GMT",
-        name(&DAYS, days % 7),
-        name(&MONTHS, month_index),
-        secs / 3600,
-        secs / 60 % 60,
-        secs % 60
-    )
+    let mut out = String::with_capacity(29);
+    out.push_str(name(&DAYS, days % 7));
+    push_two(&mut out, day_of_month);
+    out.push_str(name(&MONTHS, month_index));
+    push_two(&mut out, year / 100);
+    push_two(&mut out, year);
+    for (before, part) in [(' ', secs / 3600), (':', secs / 60 % 60), (':', secs % 60)] {
+        out.push(before);
+        push_two(&mut out, part);
+    }
+    out.push_str(" GMT");
+    out
+}
+
+/// The two lowest decimal digits.
+fn push_two(out: &mut String, n: u64) {
+    for digit in [n / 10 % 10, n % 10] {
+        out.push(char::from(b'0' + digit as u8));
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! One stripe of the location table: packed records, their timers, and the indexes by contact and connection.
 
-use super::binding::{AorState, Change};
+use super::binding::{AorState, Binding, Change};
 use super::intern::Interner;
 use super::pack::{Shared, SharedIn, Unpacker, pack, put_text, release, unpack};
 use crate::base::flow::ConnectionId;
@@ -206,10 +206,11 @@ impl Stripe {
     }
 
     fn reindex(&mut self, hash: u64, old: &AorState, new: &AorState) {
-        let (old, new) = (self.keys_of(old), self.keys_of(new));
-        if old == new {
+        let unchanged = |(a, b): (&Binding, &Binding)| a.uri == b.uri && a.connection() == b.connection();
+        if old.bindings.len() == new.bindings.len() && old.bindings.iter().zip(&new.bindings).all(unchanged) {
             return;
         }
+        let (old, new) = (self.keys_of(old), self.keys_of(new));
         for key in old {
             let entry = Ref::new(key, hash);
             if let Ok(found) = self.index.find_entry(spread(key), |r| *r == entry) {
