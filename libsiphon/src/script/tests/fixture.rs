@@ -345,15 +345,20 @@ impl Rig {
         self.take(out);
     }
 
+    /// Waits, a moment at most, until another thread wakes the policy.
+    pub(crate) fn await_bell(&self) {
+        let bell = self.woken.0.lock().unwrap();
+        drop(self.woken.1.wait_timeout(bell, Duration::from_millis(20)).unwrap());
+    }
+
     /// Waits for other threads to post, until there are `n` verdicts.
     pub(crate) fn await_verdicts(&mut self, n: usize) {
-        for _ in 0..200 {
+        for _ in 0..1000 {
             self.pass(0);
             if self.verdicts.len() >= n {
                 return;
             }
-            let bell = self.woken.0.lock().unwrap();
-            drop(self.woken.1.wait_timeout(bell, Duration::from_millis(50)).unwrap());
+            self.await_bell();
         }
         panic!("{} verdicts of {n}; log: {:#?}", self.verdicts.len(), self.log());
     }

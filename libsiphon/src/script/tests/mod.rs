@@ -1,7 +1,12 @@
 //! Scripts against a node of pretence: each line of what scripts mean here is shown by a test.
 
+mod awaiting;
+mod callbacks;
 mod fixture;
+mod lanes;
 mod loading;
+mod namespaces;
 mod registering;
+mod reloading;
 mod seed;
 mod verdicts;
