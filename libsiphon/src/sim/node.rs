@@ -1,0 +1,486 @@
+//! The driver of a simulated node: shards, mailboxes between them, connections, policy. What `driver` does with sockets
+//! and threads is done here with the virtual wire and a virtual clock.
+
+use crate::base::flow::{ConnectionId, Egress, Flow, Transport};
+use crate::base::rng::Rng;
+use crate::base::text::Octets;
+use crate::base::time::Instant;
+use crate::engine::{Effect, Effects, Input, Mail, Node, SendReport, Shard};
+use crate::policy::{Policy, PolicyOutput, Want};
+use crate::sim::connections::{Connection, Connections};
+use crate::sim::seam::Seam;
+use crate::sim::wire::{Event, HostId, StreamEvent, StreamId, Wire};
+use crate::wire::sip::{Frame, Message};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Makes what the shards of a node share; called at the start and whenever the node is built anew.
+pub type MakeNode = Box<dyn FnMut(Instant, u32) -> Arc<Node>>;
+/// Makes the policy of one shard.
+pub type MakePolicy = Box<dyn FnMut(u8, &Arc<Node>) -> Box<dyn Policy>>;
+
+/// How to make a node.
+pub struct Blueprint {
+    /// Its name in ladders.
+    pub name: String,
+    /// Where it listens for datagrams and connections.
+    pub address: SocketAddr,
+    /// Its node.
+    pub make_node: MakeNode,
+    /// Its policy.
+    pub make_policy: MakePolicy,
+    /// Whether transaction machine cells are counted.
+    pub seam: Option<Box<dyn Seam>>,
+}
+
+struct Worker {
+    shard: Shard,
+    policy: Box<dyn Policy>,
+    /// The earliest wake-up that is scheduled.
+    wake_at: Option<Instant>,
+}
+
+/// A node on the virtual wire.
+pub struct SimNode {
+    pub(crate) host: HostId,
+    blueprint: Blueprint,
+    node: Option<Arc<Node>>,
+    workers: Vec<Worker>,
+    connections: Connections,
+    /// How often it was built.
+    life: u32,
+    next_port: u16,
+    mail_arrival: BTreeMap<(u8, u8), Instant>,
+}
+
+impl SimNode {
+    pub(crate) fn new(host: HostId, blueprint: Blueprint, wire: &mut Wire) -> Self {
+        let address = blueprint.address;
+        wire.log.name(address, &blueprint.name);
+        let mut node = SimNode {
+            host,
+            blueprint,
+            node: None,
+            workers: Vec::new(),
+            connections: Connections::default(),
+            life: 0,
+            next_port: 30_000,
+            mail_arrival: BTreeMap::new(),
+        };
+        node.power(true, wire);
+        node
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.blueprint.address
+    }
+
+    /// Its shards.
+    pub fn shards(&self) -> impl Iterator<Item = &Shard> {
+        self.workers.iter().map(|w| &w.shard)
+    }
+
+    /// What its shards share; `None` while it is down.
+    pub fn shared(&self) -> Option<&Arc<Node>> {
+        self.node.as_ref()
+    }
+
+    /// Connections it holds.
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Takes no new requests outside dialogs from now on.
+    pub fn drain(&mut self) {
+        for worker in &mut self.workers {
+            worker.shard.drain();
+        }
+    }
+
+    /// Plants `seam` between driver and shards.
+    pub fn plant(&mut self, seam: Box<dyn Seam>) {
+        self.blueprint.seam = Some(seam);
+    }
+
+    /// The node dies and loses all it had in memory, or is built anew from the store.
+    pub(crate) fn power(&mut self, on: bool, wire: &mut Wire) {
+        let address = self.blueprint.address;
+        wire.log.note(wire.now, address, address, if on { "up" } else { "down" });
+        self.workers.clear();
+        self.connections.clear();
+        self.mail_arrival.clear();
+        self.node = None;
+        wire.reset_all_of(self.host);
+        for transport in [Transport::Udp, Transport::Tcp] {
+            match on {
+                true => wire.bind(transport, address, self.host),
+                false => wire.unbind(transport, address),
+            }
+        }
+        wire.audit.node_power(address, on, wire.now);
+        if !on {
+            return;
+        }
+        self.life += 1;
+        let node = (self.blueprint.make_node)(wire.now, self.life);
+        for (key, value) in wire.store.values() {
+            // What the store holds was encoded by an earlier life of this node.
+            if node.registrar.restore(key, Some(value), wire.now).is_err() {
+                wire.audit.fail(wire.now, "restore", format!("the encoded bindings of {key} cannot be read"));
+            }
+        }
+        for index in 0..node.shards {
+            let rng = Rng::seeded(wire.rng.next_u64());
+            let policy = (self.blueprint.make_policy)(index, &node);
+            let shard = Shard::new(index, node.clone(), rng, wire.now);
+            self.workers.push(Worker { shard, policy, wake_at: None });
+        }
+        self.node = Some(node);
+    }
+
+    // ---- what the wire brings ---------------------------------------------------------------------------------
+
+    pub(crate) fn on_datagram(&mut self, local: SocketAddr, from: SocketAddr, bytes: &[u8], wire: &mut Wire) {
+        let Some(node) = self.node.clone() else { return };
+        if bytes.iter().all(|b| b"\r\n".contains(b)) {
+            return;
+        }
+        let flow = Flow { transport: Transport::Udp, local, remote: from, connection: None };
+        // The kernel spreads flows over the sockets of one port by their addresses.
+        let receiver = self.shard_of(from);
+        match Message::parse(bytes, &node.settings().limits) {
+            Ok(message) => self.route(receiver, flow, message, wire),
+            Err(refused) => self.run(receiver, Input::Refused { flow, refused: Box::new(refused) }, wire),
+        }
+    }
+
+    fn shard_of(&self, from: SocketAddr) -> u8 {
+        let ip = match from {
+            SocketAddr::V4(a) => u64::from(u32::from(*a.ip())),
+            SocketAddr::V6(a) => u128::from(*a.ip()) as u64,
+        };
+        let mixed = Rng::seeded(ip ^ u64::from(from.port()) << 40).next_u64();
+        (mixed % self.workers.len().max(1) as u64) as u8
+    }
+
+    /// To the shard that owns the message, by mail when that is another one.
+    fn route(&mut self, receiver: u8, flow: Flow, message: Message, wire: &mut Wire) {
+        let Some(node) = &self.node else { return };
+        let owner = crate::engine::owner(&message, node);
+        match owner == receiver {
+            true => self.run(receiver, Input::Message { flow, message }, wire),
+            false => self.mail(receiver, owner, Mail::Message { flow, message }, wire),
+        }
+    }
+
+    fn mail(&mut self, from: u8, to: u8, mail: Mail, wire: &mut Wire) {
+        let delay = wire.between((crate::base::time::Duration::ZERO, wire.conditions.mailbox));
+        let arrival = self.mail_arrival.entry((from, to)).or_default();
+        // A mailbox keeps its order.
+        let at = (*arrival).max(wire.now + delay);
+        *arrival = at;
+        let input = Input::Mail(mail);
+        wire.schedule(at, Event::Input { host: self.host, shard: to, life: self.life, input });
+    }
+
+    pub(crate) fn on_stream(&mut self, stream: StreamId, event: StreamEvent, wire: &mut Wire) {
+        match event {
+            StreamEvent::Accepted { local, remote } => {
+                let Some(node) = &self.node else { return wire.reset(stream) };
+                let (shard, limits) = (self.shard_of(remote), node.settings().limits);
+                let id = self.connections.add(stream, shard, (local, remote), false, limits);
+                wire.audit.node_connection(self.address(), id, true, wire.now);
+            }
+            StreamEvent::Opened => self.opened(stream, wire),
+            StreamEvent::Data(bytes) => self.on_data(stream, &bytes, wire),
+            StreamEvent::Closed => self.closed(stream, wire),
+        }
+    }
+
+    fn opened(&mut self, stream: StreamId, wire: &mut Wire) {
+        let Some(connection) = self.connections.get_mut(stream) else { return wire.reset(stream) };
+        let (id, waiting) = (connection.id, connection.waiting.take().unwrap_or_default());
+        wire.audit.node_connection(self.blueprint.address, id, true, wire.now);
+        for (bytes, report) in waiting {
+            if !wire.write(stream, self.host, &bytes) {
+                self.send_failed(id.shard, report, wire);
+            }
+        }
+    }
+
+    fn on_data(&mut self, stream: StreamId, bytes: &[u8], wire: &mut Wire) {
+        let Some(connection) = self.connections.get_mut(stream) else { return };
+        connection.framer.feed(bytes);
+        loop {
+            let Some(connection) = self.connections.get_mut(stream) else { return };
+            let (flow, shard) = (connection.flow(), connection.id.shard);
+            match connection.framer.next() {
+                Some(Frame::Message(message)) => self.route(shard, flow, message, wire),
+                Some(Frame::Refused(refused)) => {
+                    self.run(shard, Input::Refused { flow, refused: Box::new(refused) }, wire);
+                }
+                Some(Frame::Fatal(refused)) => {
+                    self.run(shard, Input::Refused { flow, refused: Box::new(refused) }, wire);
+                    return wire.reset(stream);
+                }
+                Some(Frame::Ping) => {
+                    wire.write(stream, self.host, &Octets::from(b"\r\n".as_slice()));
+                }
+                Some(Frame::Pong) => {}
+                None => return,
+            }
+        }
+    }
+
+    fn closed(&mut self, stream: StreamId, wire: &mut Wire) {
+        let Some(Connection { id, waiting, .. }) = self.connections.remove(stream) else { return };
+        wire.audit.node_connection(self.address(), id, false, wire.now);
+        for (_, report) in waiting.into_iter().flatten() {
+            self.send_failed(id.shard, report, wire);
+        }
+        for shard in 0..self.workers.len() as u8 {
+            match shard == id.shard {
+                true => self.run(shard, Input::ConnectionClosed { connection: id }, wire),
+                false => self.mail(id.shard, shard, Mail::ConnectionClosed(id), wire),
+            }
+        }
+    }
+
+    pub(crate) fn on_input(&mut self, shard: u8, life: u32, input: Input, wire: &mut Wire) {
+        if life != self.life || self.node.is_none() {
+            return;
+        }
+        match input {
+            Input::Mail(Mail::Send { egress, bytes, report }) => {
+                let stream = egress.connection.and_then(|c| self.connections.stream_of(c));
+                self.write(shard, stream, bytes, report, wire);
+            }
+            other => self.run(shard, other, wire),
+        }
+    }
+
+    pub(crate) fn on_wake(&mut self, shard: u8, wire: &mut Wire) {
+        let Some(worker) = self.workers.get_mut(usize::from(shard)) else { return };
+        if worker.wake_at.is_some_and(|at| at <= wire.now) {
+            worker.wake_at = None;
+        }
+        let mut out = Effects::default();
+        if worker.shard.deadline().is_some_and(|at| at <= wire.now) {
+            worker.shard.tick(wire.now, &mut out);
+        }
+        let mut inputs = VecDeque::new();
+        self.perform(shard, out, &mut inputs, wire);
+        let Some(worker) = self.workers.get_mut(usize::from(shard)) else { return };
+        if worker.policy.deadline().is_some_and(|at| at <= wire.now) {
+            let mut output = PolicyOutput::default();
+            worker.policy.wake(wire.now, &mut output);
+            take_output(output, &mut inputs);
+        }
+        self.run_all(shard, inputs, wire);
+    }
+
+    // ---- the shard and its effects ------------------------------------------------------------------------------
+
+    fn run(&mut self, shard: u8, input: Input, wire: &mut Wire) {
+        self.run_all(shard, VecDeque::from([input]), wire);
+    }
+
+    fn run_all(&mut self, shard: u8, mut inputs: VecDeque<Input>, wire: &mut Wire) {
+        while let Some(input) = inputs.pop_front() {
+            match &input {
+                Input::Message { flow, message } | Input::Mail(Mail::Message { flow, message }) => {
+                    wire.audit.node_received(self.address(), flow, message.bytes(), wire.now);
+                }
+                _ => {}
+            }
+            let mut passed = Vec::new();
+            match &mut self.blueprint.seam {
+                Some(seam) => seam.input(shard, input, wire.now, &mut passed),
+                None => passed.push(input),
+            }
+            for input in passed {
+                let Some(worker) = self.workers.get_mut(usize::from(shard)) else { return };
+                let mut out = Effects::default();
+                worker.shard.handle(input, wire.now, &mut out);
+                self.perform(shard, out, &mut inputs, wire);
+            }
+        }
+        self.schedule_wake(shard, wire);
+    }
+
+    fn perform(&mut self, shard: u8, effects: Effects, inputs: &mut VecDeque<Input>, wire: &mut Wire) {
+        for effect in effects.list {
+            let mut passed = Vec::new();
+            match &mut self.blueprint.seam {
+                Some(seam) => seam.effect(shard, effect, wire.now, &mut passed),
+                None => passed.push(effect),
+            }
+            for effect in passed {
+                self.perform_one(shard, effect, inputs, wire);
+            }
+        }
+    }
+
+    fn perform_one(&mut self, shard: u8, effect: Effect, inputs: &mut VecDeque<Input>, wire: &mut Wire) {
+        match effect {
+            Effect::Send { egress, bytes, report } => self.send(shard, egress, bytes, report, inputs, wire),
+            Effect::Ask { ticket, question } => {
+                wire.audit.node_asked(self.blueprint.address, &question, wire.now);
+                let mut output = PolicyOutput::default();
+                if let Some(worker) = self.workers.get_mut(usize::from(shard)) {
+                    worker.policy.ask(ticket, *question, wire.now, &mut output);
+                }
+                take_output(output, inputs);
+            }
+            Effect::Withdraw { ticket } => {
+                let mut output = PolicyOutput::default();
+                if let Some(worker) = self.workers.get_mut(usize::from(shard)) {
+                    worker.policy.withdraw(ticket, wire.now, &mut output);
+                }
+                take_output(output, inputs);
+            }
+            Effect::LookUp { ticket, lookup } => {
+                let Some(records) = wire.zone.answer(&lookup) else { return };
+                let at = wire.now + wire.between(wire.zone.delay);
+                self.later(at, shard, Input::LookedUp { ticket, records }, wire);
+            }
+            Effect::Commit { ticket, commit } => {
+                wire.store.commits += 1;
+                let at = wire.now + wire.between(wire.store.delay);
+                let (refused, silent) = (wire.store.refused, wire.store.silent);
+                if wire.rng.chance(silent) {
+                    return;
+                }
+                let input = match wire.rng.chance(refused) {
+                    true => Input::CommitFailed { ticket },
+                    false => {
+                        wire.store.keep(&commit);
+                        Input::Committed { ticket }
+                    }
+                };
+                self.later(at, shard, input, wire);
+            }
+            Effect::Answered { wait, outcome } => {
+                let mut output = PolicyOutput::default();
+                if let Some(worker) = self.workers.get_mut(usize::from(shard)) {
+                    worker.policy.resume(wait, *outcome, wire.now, &mut output);
+                }
+                take_output(output, inputs);
+            }
+            Effect::Tell(_) => {}
+        }
+    }
+
+    fn later(&mut self, at: Instant, shard: u8, input: Input, wire: &mut Wire) {
+        wire.schedule(at, Event::Input { host: self.host, shard, life: self.life, input });
+    }
+
+    fn send(
+        &mut self,
+        shard: u8,
+        egress: Egress,
+        bytes: Octets,
+        report: Option<SendReport>,
+        inputs: &mut VecDeque<Input>,
+        wire: &mut Wire,
+    ) {
+        wire.audit.node_sent(self.blueprint.address, &egress, &bytes, wire.now);
+        if egress.transport == Transport::Udp {
+            return wire.datagram(self.blueprint.address, egress.remote, &bytes);
+        }
+        let known = egress.connection.and_then(|c| Some((self.connections.stream_of(c)?, c.shard)));
+        let known = known.or_else(|| match egress.may_connect {
+            true => self.connections.outbound_to(egress.remote),
+            false => None,
+        });
+        match known {
+            Some((stream, owner)) if owner == shard => {
+                self.write(shard, Some(stream), bytes, report.map(|r| (shard, r)), wire);
+            }
+            Some((stream, owner)) => {
+                let connection = self.connections.get_mut(stream).map(|c| c.id);
+                let egress = Egress { connection, ..egress };
+                let mail = Mail::Send { egress, bytes, report: report.map(|r| (shard, r)) };
+                self.mail(shard, owner, mail, wire);
+            }
+            None if egress.may_connect => {
+                let local = SocketAddr::new(self.blueprint.address.ip(), self.next_port);
+                self.next_port = self.next_port.wrapping_add(1).max(30_000);
+                wire.log.name(local, &self.blueprint.name);
+                let stream = wire.connect(self.host, local, egress.remote);
+                let Some(node) = &self.node else { return };
+                let limits = node.settings().limits;
+                self.connections.add(stream, shard, (local, egress.remote), true, limits);
+                self.write(shard, Some(stream), bytes, report.map(|r| (shard, r)), wire);
+            }
+            None => inputs.extend(report.map(|report| Input::SendFailed { report })),
+        }
+    }
+
+    /// Writes to a connection whose I/O `shard` does, or keeps the message until it is open.
+    fn write(
+        &mut self,
+        shard: u8,
+        stream: Option<StreamId>,
+        bytes: Octets,
+        report: Option<(u8, SendReport)>,
+        wire: &mut Wire,
+    ) {
+        let connection = stream.and_then(|s| Some((s, self.connections.get_mut(s)?)));
+        if let Some((stream, connection)) = connection {
+            if let Some(waiting) = &mut connection.waiting {
+                return waiting.push((bytes, report));
+            }
+            if wire.write(stream, self.host, &bytes) {
+                return;
+            }
+        }
+        self.send_failed(shard, report, wire);
+    }
+
+    /// Never at once: the shard is told when it is done with what it does.
+    fn send_failed(&mut self, from: u8, report: Option<(u8, SendReport)>, wire: &mut Wire) {
+        match report {
+            Some((shard, report)) if shard == from => {
+                self.later(wire.now, shard, Input::SendFailed { report }, wire);
+            }
+            Some((shard, report)) => self.mail(from, shard, Mail::SendFailed(report), wire),
+            None => {}
+        }
+    }
+
+    fn schedule_wake(&mut self, shard: u8, wire: &mut Wire) {
+        let Some(worker) = self.workers.get_mut(usize::from(shard)) else { return };
+        let wanted = match (worker.shard.deadline(), worker.policy.deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        if let Some(at) = wanted
+            && worker.wake_at.is_none_or(|armed| at < armed)
+        {
+            worker.wake_at = Some(at);
+            wire.schedule(at, Event::Wake { host: self.host, shard });
+        }
+    }
+
+    /// Breaks a connection of this node.
+    pub(crate) fn break_connection(&mut self, connection: ConnectionId, wire: &mut Wire) {
+        if let Some(stream) = self.connections.stream_of(connection) {
+            wire.reset(stream);
+        }
+    }
+}
+
+/// What a policy wants becomes inputs, verdicts first.
+fn take_output(output: PolicyOutput, inputs: &mut VecDeque<Input>) {
+    inputs.extend(
+        output.verdicts.into_iter().map(|(ticket, verdict)| Input::Decided { ticket, verdict: Box::new(verdict) }),
+    );
+    for want in output.wants {
+        if let Want::SendRequest { wait, request } = want {
+            inputs.push_back(Input::Originate { wait, request: Box::new(request) });
+        }
+    }
+}

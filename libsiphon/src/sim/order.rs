@@ -1,0 +1,145 @@
+//! What a simulated user is told to do, and how a simulated phone behaves towards others.
+
+use crate::base::text::Octets;
+use crate::base::time::Duration;
+use std::net::SocketAddr;
+
+/// Something a phone is told to do.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Register the phone's contact for so many seconds; 0 removes it.
+    Register {
+        /// Seconds.
+        expires: u32,
+        /// Which final status codes are right.
+        expect: Expect,
+    },
+    /// Call somebody.
+    Call(CallPlan),
+    /// Send a request outside a dialog.
+    Request {
+        /// Its method.
+        method: &'static str,
+        /// Its Request-URI.
+        to: String,
+        /// Which final status codes are right.
+        expect: Expect,
+    },
+    /// Send octets as they are.
+    Raw {
+        /// Where to.
+        to: SocketAddr,
+        /// What.
+        bytes: Octets,
+    },
+    /// Break the connection to the proxy.
+    Disconnect,
+    /// Behave like this from now on.
+    Behave(Manner),
+}
+
+/// Which final answers are right. Only what a test states is checked.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub enum Expect {
+    /// Any final response, or none: the user has given up on it.
+    #[default]
+    Anything,
+    /// Some final response.
+    Answer,
+    /// One of these.
+    OneOf(Vec<u16>),
+}
+
+impl Expect {
+    /// Whether `status` is right; 0 stands for no response at all.
+    pub fn allows(&self, status: u16) -> bool {
+        match self {
+            Expect::Anything => true,
+            Expect::Answer => status >= 200,
+            Expect::OneOf(list) => list.contains(&status),
+        }
+    }
+}
+
+/// How a call is to go, from the caller's side.
+#[derive(Clone, Debug, Default)]
+pub struct CallPlan {
+    /// The Request-URI.
+    pub to: String,
+    /// Give up after this long without a final response. CANCEL leaves when a provisional response came.
+    pub cancel_after: Option<Duration>,
+    /// Hang up this long after the answer; `None` leaves it to the callee.
+    pub hang_up_after: Option<Duration>,
+    /// re-INVITEs during the call.
+    pub reinvites: u8,
+    /// INFO requests during the call, one after another.
+    pub infos: u8,
+    /// Final status codes that are right.
+    pub expect: Expect,
+    /// Octets of body in the INVITE.
+    pub body: usize,
+    /// Header lines to add, each with its CRLF.
+    pub headers: String,
+}
+
+/// What a phone does when it is called.
+#[derive(Clone, Debug)]
+pub struct Manner {
+    /// Send 180 this long after the INVITE came.
+    pub ring_after: Option<Duration>,
+    /// And again every so often.
+    pub ring_again: Option<Duration>,
+    /// How it ends.
+    pub then: Then,
+    /// Hang up this long after the ACK came.
+    pub hang_up_after: Option<Duration>,
+    /// When a CANCEL comes, answer 200 to the INVITE: both crossed.
+    pub answers_cancel: bool,
+    /// Answer requests outside calls with this.
+    pub status: u16,
+    /// Send a provisional response to requests that are no INVITE first, and the final one only after this.
+    pub slow: Option<Duration>,
+}
+
+/// How a call ends at the phone that is called.
+#[derive(Clone, Debug)]
+pub enum Then {
+    /// 200 this long after the INVITE.
+    Answer(Duration),
+    /// This failure, this long after the INVITE, with these header lines.
+    Refuse(u16, Duration, String),
+    /// Nothing more is ever sent.
+    Nothing,
+    /// Octets that are no SIP message, this long after the INVITE, and 200 a second later.
+    Garbage(Duration),
+}
+
+impl Manner {
+    /// Rings, answers, leaves hanging up to the caller.
+    pub fn friendly() -> Self {
+        Manner {
+            ring_after: Some(Duration::from_millis(50)),
+            ring_again: None,
+            then: Then::Answer(Duration::from_millis(800)),
+            hang_up_after: None,
+            answers_cancel: false,
+            status: 200,
+            slow: None,
+        }
+    }
+
+    /// Rings and refuses.
+    pub fn refusing(code: u16) -> Self {
+        Manner { then: Then::Refuse(code, Duration::from_millis(300), String::new()), ..Manner::friendly() }
+    }
+
+    /// Rings for ever.
+    pub fn ringing() -> Self {
+        Manner { then: Then::Nothing, ..Manner::friendly() }
+    }
+
+    /// Says nothing at all to an INVITE.
+    pub fn silent() -> Self {
+        Manner { ring_after: None, then: Then::Nothing, ..Manner::friendly() }
+    }
+}
