@@ -1,7 +1,7 @@
 //! The driver of a simulated node: shards, mailboxes between them, connections, policy. What `driver` does with sockets
 //! and threads is done here with the virtual wire and a virtual clock.
 
-use crate::base::flow::{ConnectionId, Egress, Flow, Transport};
+use crate::base::flow::{Egress, Flow, Transport};
 use crate::base::rng::Rng;
 use crate::base::text::Octets;
 use crate::base::time::Instant;
@@ -127,7 +127,7 @@ impl SimNode {
         let node = (self.blueprint.make_node)(wire.now, self.life);
         for (key, value) in wire.store.values() {
             // What the store holds was encoded by an earlier life of this node.
-            if node.registrar.restore(key, Some(value), wire.now).is_err() {
+            if node.registrar.location.restore(key, Some(value), wire.now).is_err() {
                 wire.audit.fail(wire.now, "restore", format!("the encoded bindings of {key} cannot be read"));
             }
         }
@@ -189,7 +189,7 @@ impl SimNode {
         match event {
             StreamEvent::Accepted { local, remote } => {
                 let Some(node) = &self.node else { return wire.reset(stream) };
-                let (shard, limits) = (self.shard_of(remote), node.settings().limits);
+                let (shard, limits) = (self.shard_of(remote), node.settings().limits.clone());
                 let id = self.connections.add(stream, shard, (local, remote), false, limits);
                 wire.audit.node_connection(self.address(), id, true, wire.now);
             }
@@ -307,7 +307,10 @@ impl SimNode {
                 self.perform(shard, out, &mut inputs, wire);
             }
         }
-        self.schedule_wake(shard, wire);
+        // Shards share the location table, so one may move the deadline of another.
+        for shard in 0..self.workers.len() as u8 {
+            self.schedule_wake(shard, wire);
+        }
     }
 
     fn perform(&mut self, shard: u8, effects: Effects, inputs: &mut VecDeque<Input>, wire: &mut Wire) {
@@ -411,7 +414,7 @@ impl SimNode {
                 wire.log.name(local, &self.blueprint.name);
                 let stream = wire.connect(self.host, local, egress.remote);
                 let Some(node) = &self.node else { return };
-                let limits = node.settings().limits;
+                let limits = node.settings().limits.clone();
                 self.connections.add(stream, shard, (local, egress.remote), true, limits);
                 self.write(shard, Some(stream), bytes, report.map(|r| (shard, r)), wire);
             }
@@ -464,19 +467,15 @@ impl SimNode {
             wire.schedule(at, Event::Wake { host: self.host, shard });
         }
     }
-
-    /// Breaks a connection of this node.
-    pub(crate) fn break_connection(&mut self, connection: ConnectionId, wire: &mut Wire) {
-        if let Some(stream) = self.connections.stream_of(connection) {
-            wire.reset(stream);
-        }
-    }
 }
 
 /// What a policy wants becomes inputs, verdicts first.
 fn take_output(output: PolicyOutput, inputs: &mut VecDeque<Input>) {
     inputs.extend(
-        output.verdicts.into_iter().map(|(ticket, verdict)| Input::Decided { ticket, verdict: Box::new(verdict) }),
+        output
+            .verdicts
+            .into_iter()
+            .map(|(ticket, verdict)| Input::Decided { ticket, verdict: Box::new(verdict) }),
     );
     for want in output.wants {
         if let Want::SendRequest { wait, request } = want {

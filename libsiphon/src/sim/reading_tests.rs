@@ -12,7 +12,10 @@ fn a_message_is_read_line_by_line() {
     let r = Reading::of(MESSAGE).unwrap();
     assert!(r.is_request() && r.is_complete());
     assert_eq!((r.method(), r.uri(), r.status()), ("INVITE", "sip:bob@example.com", 0));
-    assert_eq!((r.branch(0), r.branch(1), r.sent_by(0), r.sent_by(1)), ("z9hG4bK1", "z9hG4bK2", "10.0.0.1:5060", "[2001:db8::1]"));
+    assert_eq!(
+        (r.branch(0), r.branch(1), r.sent_by(0), r.sent_by(1)),
+        ("z9hG4bK1", "z9hG4bK2", "10.0.0.1:5060", "[2001:db8::1]")
+    );
     assert_eq!((r.tag("From"), r.tag("To"), r.cseq()), (Some("77"), None, (3, "INVITE")));
     assert_eq!((r.call_id(), r.max_forwards(), r.body()), ("abc", Some(9), b"body".as_slice()));
     let contacts = r.values("Contact");

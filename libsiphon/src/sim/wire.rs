@@ -74,16 +74,42 @@ impl Conditions {
 /// What can happen at a point in time.
 #[derive(Debug)]
 pub(crate) enum Event {
-    Datagram { to: HostId, local: SocketAddr, from: SocketAddr, bytes: Octets },
-    Stream { to: HostId, stream: StreamId, event: StreamEvent },
-    Timer { host: HostId, token: u64 },
-    Order { host: HostId, order: Order },
+    Datagram {
+        to: HostId,
+        local: SocketAddr,
+        from: SocketAddr,
+        bytes: Octets,
+    },
+    Stream {
+        to: HostId,
+        stream: StreamId,
+        event: StreamEvent,
+    },
+    Timer {
+        host: HostId,
+        token: u64,
+    },
+    Order {
+        host: HostId,
+        order: Order,
+    },
     /// The shard or its policy wants to be called.
-    Wake { host: HostId, shard: u8 },
+    Wake {
+        host: HostId,
+        shard: u8,
+    },
     /// Something for a shard: mail, records, an acknowledgement of the store. Void when the node died meanwhile.
-    Input { host: HostId, shard: u8, life: u32, input: Input },
+    Input {
+        host: HostId,
+        shard: u8,
+        life: u32,
+        input: Input,
+    },
     /// The node dies, or is built anew.
-    Power { host: HostId, on: bool },
+    Power {
+        host: HostId,
+        on: bool,
+    },
 }
 
 /// Names a connection, both ends of it.
@@ -284,11 +310,6 @@ impl Wire {
             None => self.schedule(at, Event::Stream { to: host, stream, event: StreamEvent::Closed }),
         }
         stream
-    }
-
-    /// Whether the connection is up.
-    pub(crate) fn is_open(&self, stream: StreamId) -> bool {
-        self.streams.get(stream).is_some_and(|s| s.open)
     }
 
     /// Writes a message; false when the connection is gone.

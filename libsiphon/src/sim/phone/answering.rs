@@ -130,7 +130,8 @@ impl Phone {
         let Some(dialog) = self.dialogs.get_mut(&key) else { return false };
         let cseq = request.cseq().0;
         if cseq <= dialog.remote_cseq && !wire.conditions.is_rough() {
-            let what = format!("{} got CSeq {cseq} after {} in {}", self.account.user, dialog.remote_cseq, key.0);
+            let what =
+                format!("{} got CSeq {cseq} after {} in {}", self.account.user, dialog.remote_cseq, key.0);
             wire.audit.fail(wire.now, "order within a dialog", what);
         }
         dialog.remote_cseq = dialog.remote_cseq.max(cseq);

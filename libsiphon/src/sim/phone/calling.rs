@@ -109,7 +109,9 @@ impl Phone {
 
     /// RFC 3261 9.1: not before a provisional response, not after a final one.
     pub(super) fn cancel_if_due(&mut self, call_id: &str, wire: &mut Wire) {
-        let Some(call) = self.calls.get_mut(call_id).filter(|c| c.wants_cancel && !c.cancelled) else { return };
+        let Some(call) = self.calls.get_mut(call_id).filter(|c| c.wants_cancel && !c.cancelled) else {
+            return;
+        };
         let invite = self.clients.get(&call.invite);
         let Some(invite) = invite.filter(|t| t.provisional && !t.finished) else { return };
         call.cancelled = true;
@@ -134,7 +136,8 @@ impl Phone {
         if response.status() >= 300 {
             // RFC 3261 17.1.1.3: by hop, same branch, for every copy.
             let to = response.header("To").unwrap_or("").to_owned();
-            let ack = Draft { method: "ACK".to_owned(), to, headers: String::new(), body: String::new(), ..draft };
+            let ack =
+                Draft { method: "ACK".to_owned(), to, headers: String::new(), body: String::new(), ..draft };
             let bytes = self.write_request(&ack, &key.0, hop.transport);
             self.transmit(hop, &bytes, wire);
             if first && !self.answers_challenge(key, response, wire) {
@@ -167,7 +170,8 @@ impl Phone {
             }
             // A refused re-INVITE leaves the dialog as it was.
             Purpose::InDialog { remote_tag } => {
-                let tags: Vec<_> = self.dialogs.keys().filter(|k| k.0 == call_id && k.2 == *remote_tag).cloned().collect();
+                let tags: Vec<_> =
+                    self.dialogs.keys().filter(|k| k.0 == call_id && k.2 == *remote_tag).cloned().collect();
                 for key in tags {
                     self.later_in_call(&key, wire);
                 }
@@ -179,7 +183,8 @@ impl Phone {
     /// A 2xx to the INVITE that started a call: each remote tag is a dialog of its own.
     fn answered(&mut self, key: &DialogKey, draft: &Draft, response: &Reading<'_>, wire: &mut Wire) {
         if !self.dialogs.contains_key(key) {
-            let mut routes: Vec<String> = response.values("Record-Route").into_iter().map(str::to_owned).collect();
+            let mut routes: Vec<String> =
+                response.values("Record-Route").into_iter().map(str::to_owned).collect();
             routes.reverse();
             let Some(call) = self.calls.get_mut(&key.0) else { return };
             let superfluous = std::mem::replace(&mut call.answered, true) || call.wants_cancel;

@@ -40,7 +40,14 @@ pub(super) struct ClientTransaction {
 }
 
 impl Phone {
-    pub(super) fn start(&mut self, draft: Draft, purpose: Purpose, hop: Hop, expect: Expect, wire: &mut Wire) -> ClientKey {
+    pub(super) fn start(
+        &mut self,
+        draft: Draft,
+        purpose: Purpose,
+        hop: Hop,
+        expect: Expect,
+        wire: &mut Wire,
+    ) -> ClientKey {
         let branch = self.fresh("z9hG4bK-");
         self.start_with(branch, draft, purpose, hop, expect, false, wire)
     }
@@ -141,23 +148,33 @@ impl Phone {
     }
 
     /// Sends the request again with credentials when it was challenged for the first time.
-    pub(super) fn answers_challenge(&mut self, key: &ClientKey, response: &Reading<'_>, wire: &mut Wire) -> bool {
+    pub(super) fn answers_challenge(
+        &mut self,
+        key: &ClientKey,
+        response: &Reading<'_>,
+        wire: &mut Wire,
+    ) -> bool {
         let (asked, answered) = match response.status() {
             401 => ("WWW-Authenticate", "Authorization"),
             407 => ("Proxy-Authenticate", "Proxy-Authorization"),
             _ => return false,
         };
         let Some(t) = self.clients.get(key).filter(|t| !t.authorized) else { return false };
-        let challenges: Vec<String> =
-            response.challenges(asked).into_iter().map(str::to_owned).filter(|c| c.starts_with("Digest ")).collect();
+        let challenges: Vec<String> = response
+            .challenges(asked)
+            .into_iter()
+            .map(str::to_owned)
+            .filter(|c| c.starts_with("Digest "))
+            .collect();
         let (mut draft, purpose, hop, expect) = (t.draft.clone(), t.purpose.clone(), t.hop, t.expect.clone());
-        let user = self.account.user.clone();
+        let user = self.account.login.clone();
         let mut any = false;
         for challenge in challenges {
             let count = self.nonce_count.entry(challenge.clone()).or_default();
             *count += 1;
             let password = &self.account.password;
-            let made = digest::answer(&challenge, (&user, password), &draft.method, &draft.uri, *count, "c0ffee");
+            let made =
+                digest::answer(&challenge, (&user, password), &draft.method, &draft.uri, *count, "c0ffee");
             if let Some(value) = made {
                 draft.headers.push_str(&format!("{answered}: {value}\r\n"));
                 any = true;

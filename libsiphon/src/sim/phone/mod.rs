@@ -29,8 +29,10 @@ pub(crate) const T1_64: Duration = Duration::from_secs(32);
 /// How a phone is set up.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// The user part of its address of record; its name in ladders too.
+    /// The user part of its contact; its name in ladders too.
     pub user: String,
+    /// The user part of its address of record, and of its credentials. Several phones may share one.
+    pub login: String,
     /// The domain of its address of record.
     pub domain: String,
     /// Its digest password.
@@ -167,7 +169,7 @@ impl Phone {
 
     /// Its address of record.
     pub fn aor(&self) -> String {
-        format!("sip:{}@{}", self.account.user, self.account.domain)
+        format!("sip:{}@{}", self.account.login, self.account.domain)
     }
 
     pub(crate) fn on_order(&mut self, order: Order, wire: &mut Wire) {
@@ -298,7 +300,11 @@ impl Phone {
         let Some(reading) = reading else {
             if bytes.iter().any(|b| !b"\r\n".contains(b)) {
                 let text = String::from_utf8_lossy(bytes).into_owned();
-                wire.audit.fail(wire.now, "readable", format!("{} got no message: {text}", self.account.user));
+                wire.audit.fail(
+                    wire.now,
+                    "readable",
+                    format!("{} got no message: {text}", self.account.user),
+                );
             }
             return;
         };

@@ -1,0 +1,94 @@
+//! How a simulated node is set up: addresses, domain, shards, settings, policy.
+
+use crate::base::flow::Transport;
+use crate::base::time::Instant;
+use crate::base::token::Secret;
+use crate::engine::{Node, Settings};
+use crate::policy::{Decision, Policy, QuestionKind, Verdict};
+use crate::proto::proxy::own::{Domain, Listener, OwnAddresses};
+use crate::proto::registrar::{Location, Registrar, RegistrarSettings};
+use crate::sim::node::Blueprint;
+use crate::sim::script::{Answer, Handler, ScriptedPolicy};
+use crate::sim::seam::Seam;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// Makes the handler of one shard.
+pub type MakeHandler = Box<dyn FnMut(&Arc<Node>) -> Handler>;
+
+/// A node to build. Made with defaults; change the fields that matter.
+pub struct NodePlan {
+    /// Its name in ladders.
+    pub name: String,
+    /// Where it listens, over UDP and TCP.
+    pub address: SocketAddr,
+    /// How many shards it has. Default 1.
+    pub shards: u8,
+    /// The domains it serves. Default `example.com`.
+    pub domains: Vec<String>,
+    /// Settings of its engine.
+    pub settings: Settings,
+    /// Settings of its registrar. Default: with a store.
+    pub registrar: RegistrarSettings,
+    /// Its policy. Default: what the role does without a script.
+    pub handler: MakeHandler,
+    /// What sits between driver and shards, for planting faults.
+    pub seam: Option<Box<dyn Seam>>,
+}
+
+impl NodePlan {
+    /// A proxy and registrar for `example.com` at `address`, which must be an IP address with a port.
+    ///
+    /// # Panics
+    /// When `address` is none.
+    pub fn new(name: &str, address: &str) -> Self {
+        NodePlan {
+            name: name.to_owned(),
+            address: address.parse().expect("an IP address with a port"),
+            shards: 1,
+            domains: vec!["example.com".to_owned()],
+            settings: Settings::default(),
+            registrar: RegistrarSettings { commit: true, ..RegistrarSettings::default() },
+            handler: Box::new(|_| Box::new(|question, _| Answer::now(role_procedure(&question.kind)))),
+            seam: None,
+        }
+    }
+
+    /// With this policy: `make` is called for each shard, and again when the node is built anew.
+    pub fn with_handler(mut self, make: impl FnMut(&Arc<Node>) -> Handler + 'static) -> Self {
+        self.handler = Box::new(make);
+        self
+    }
+
+    pub(crate) fn blueprint(self) -> Blueprint {
+        let NodePlan { name, address, shards, domains, settings, registrar, mut handler, seam } = self;
+        let make_node = move |now: Instant, life: u32| {
+            let listener = |transport| Listener {
+                transport,
+                bound: address,
+                host: address.ip().to_string(),
+                port: address.port(),
+            };
+            let domains = domains.iter().filter_map(|d| Domain::parse(d)).collect();
+            let own =
+                OwnAddresses::new(vec![listener(Transport::Udp), listener(Transport::Tcp)], domains, &[]);
+            // The secret outlives a restart, as a cluster's key does; the epoch does not.
+            let secret = Secret::new(0x5eed, u64::from(address.port()));
+            let location = Arc::new(Location::new(&secret, 4, 100_000, now));
+            let registrar = Registrar::new(registrar.clone(), location, &secret);
+            Arc::new(Node::new(shards, secret, life, own, registrar, settings.clone()))
+        };
+        let make_policy = move |shard: u8, node: &Arc<Node>| -> Box<dyn Policy> {
+            Box::new(ScriptedPolicy::new(node, shard, handler(node)))
+        };
+        Blueprint { name, address, make_node: Box::new(make_node), make_policy: Box::new(make_policy), seam }
+    }
+}
+
+/// What to answer when no script decides.
+pub fn role_procedure(kind: &QuestionKind) -> Verdict {
+    match kind {
+        QuestionKind::Request => Verdict::of(Decision::RoleProcedure),
+        _ => Verdict::default(),
+    }
+}

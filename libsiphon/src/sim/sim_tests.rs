@@ -1,0 +1,112 @@
+//! The simulator on small networks: what a reader of its documentation would try first.
+
+use super::*;
+use crate::base::flow::Transport;
+use crate::base::time::Duration;
+
+fn pair(seed: u64, transport: Transport, shards: u8) -> (Net, HostId, HostId, HostId) {
+    let mut net = Net::seeded(seed);
+    let proxy = net.proxy(NodePlan { shards, ..NodePlan::new("proxy", "10.0.0.1:5060") });
+    let account = net.account("alice", proxy, transport);
+    let alice = net.phone_with(account);
+    let account = net.account("bob", proxy, transport);
+    let bob = net.phone_with(account);
+    net.register(bob, 3600);
+    net.advance(Duration::from_secs(1));
+    (net, proxy, alice, bob)
+}
+
+fn checked(mut net: Net) -> Net {
+    net.run_to_rest();
+    if let Err(report) = net.check() {
+        panic!("{report}\n{}", net.ladder(""));
+    }
+    net
+}
+
+#[test]
+fn a_phone_registers_and_is_called_over_udp() {
+    for shards in [1, 3] {
+        let (mut net, _, alice, bob) = pair(7, Transport::Udp, shards);
+        net.call(alice, "sip:bob@example.com", Duration::from_secs(2));
+        let net = checked(net);
+        assert_eq!(
+            (net.statuses(alice), net.statuses(bob)),
+            (vec![200, 200], vec![200]),
+            "{}",
+            net.ladder("")
+        );
+    }
+}
+
+#[test]
+fn a_phone_registers_and_is_called_over_tcp() {
+    for shards in [1, 3] {
+        let (mut net, _, alice, bob) = pair(7, Transport::Tcp, shards);
+        net.call(alice, "sip:bob@example.com", Duration::from_secs(2));
+        let net = checked(net);
+        assert_eq!(
+            (net.statuses(alice), net.statuses(bob)),
+            (vec![200, 200], vec![200]),
+            "{}",
+            net.ladder("")
+        );
+    }
+}
+
+#[test]
+fn a_call_gets_through_a_lossy_wire() {
+    for seed in 0..20 {
+        let (mut net, _, alice, _) = pair(seed, Transport::Udp, 3);
+        net.conditions(Conditions::ROUGH);
+        net.call(alice, "sip:bob@example.com", Duration::from_secs(2));
+        let net = checked(net);
+        assert_eq!(net.statuses(alice), [200, 200], "seed {seed}\n{}", net.ladder(""));
+    }
+}
+
+#[test]
+fn a_cancelled_call_ends_with_487() {
+    let (mut net, _, alice, bob) = pair(1, Transport::Udp, 1);
+    net.behave(bob, Manner::ringing());
+    let plan = CallPlan {
+        to: "sip:bob@example.com".to_owned(),
+        cancel_after: Some(Duration::from_secs(3)),
+        ..CallPlan::default()
+    };
+    net.order(alice, Duration::from_millis(10), Order::Call(plan));
+    let net = checked(net);
+    assert_eq!(net.statuses(alice), [200, 487], "{}", net.ladder(""));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_log() {
+    let run = |seed| {
+        let (mut net, _, alice, _) = pair(seed, Transport::Udp, 3);
+        net.conditions(Conditions::ROUGH);
+        net.call(alice, "sip:bob@example.com", Duration::from_secs(2));
+        net.run_to_rest();
+        net.hash()
+    };
+    assert_eq!(run(5), run(5));
+    assert_ne!(run(5), run(6));
+}
+
+#[test]
+fn a_raw_message_is_answered_and_drawn() {
+    let mut net = Net::seeded(3);
+    let proxy = net.proxy(NodePlan::new("proxy", "10.0.0.1:5060"));
+    let alice = net.ua("alice", proxy);
+    net.send(
+        alice,
+        proxy,
+        "OPTIONS sip:example.com SIP/2.0\nVia: SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKx;rport\nMax-Forwards: 70\n\
+         From: <sip:alice@example.com>;tag=1\nTo: <sip:example.com>\nCall-ID: c1\nCSeq: 1 OPTIONS\nContent-Length: 0\n\n",
+    );
+    net.advance(Duration::from_millis(100));
+    let ladder = net.ladder("c1");
+    assert!(
+        ladder.contains("200 OPTIONS (1)") && ladder.contains("alice") && ladder.contains("proxy"),
+        "{ladder}"
+    );
+}
