@@ -13,5 +13,6 @@ mod neighbours;
 mod refusals;
 mod registering;
 mod repeats;
+mod simulation;
 mod softphones;
 mod torture;

@@ -3,8 +3,11 @@
 use crate::base::flow::Transport;
 use crate::base::time::Instant;
 use crate::base::token::Secret;
+use crate::base::text::Text;
+use crate::engine::node::Logins;
 use crate::engine::{Node, Settings};
 use crate::policy::{Decision, Policy, QuestionKind, Verdict};
+use crate::proto::auth::{Authenticator, DigestSettings, StaticUsers, UserSecret};
 use crate::proto::proxy::own::{Domain, Listener, OwnAddresses};
 use crate::proto::registrar::{Location, Registrar, RegistrarSettings};
 use crate::sim::node::Blueprint;
@@ -26,6 +29,8 @@ pub struct NodePlan {
     pub shards: u8,
     /// The domains it serves. Default `example.com`.
     pub domains: Vec<String>,
+    /// Who may log in, with the password `secret`; nobody is asked when it is empty.
+    pub users: Vec<String>,
     /// Settings of its engine.
     pub settings: Settings,
     /// Settings of its registrar. Default: with a store.
@@ -47,6 +52,7 @@ impl NodePlan {
             address: address.parse().expect("an IP address with a port"),
             shards: 1,
             domains: vec!["example.com".to_owned()],
+            users: Vec::new(),
             settings: Settings::default(),
             registrar: RegistrarSettings { commit: true, ..RegistrarSettings::default() },
             handler: Box::new(|_| Box::new(|question, _| Answer::now(role_procedure(&question.kind)))),
@@ -61,7 +67,7 @@ impl NodePlan {
     }
 
     pub(crate) fn blueprint(self) -> Blueprint {
-        let NodePlan { name, address, shards, domains, settings, registrar, mut handler, seam } = self;
+        let NodePlan { name, address, shards, domains, users, settings, registrar, mut handler, seam } = self;
         let make_node = move |now: Instant, life: u32| {
             let listener = |transport| Listener {
                 transport,
@@ -76,7 +82,14 @@ impl NodePlan {
             let secret = Secret::new(0x5eed, u64::from(address.port()));
             let location = Arc::new(Location::new(&secret, 4, 100_000, now));
             let registrar = Registrar::new(registrar.clone(), location, &secret);
-            Arc::new(Node::new(shards, secret, life, own, registrar, settings.clone()))
+            let auth = Authenticator::new(DigestSettings::default(), secret.derive("digest"));
+            let node = Node::new(shards, secret, life, own, registrar, auth, settings.clone());
+            if !users.is_empty() {
+                let known = users.iter().map(|u| (Text::from(u.as_str()), UserSecret::Password(Text::from("secret"))));
+                let users = Box::new(StaticUsers::new(known));
+                node.logins.store(Some(Arc::new(Logins { realm: Text::from("example.com"), users })));
+            }
+            Arc::new(node)
         };
         let make_policy = move |shard: u8, node: &Arc<Node>| -> Box<dyn Policy> {
             Box::new(ScriptedPolicy::new(node, shard, handler(node)))

@@ -150,7 +150,8 @@ impl Auditor {
     pub(crate) fn node_asked(&mut self, node: SocketAddr, question: &Question, now: Instant) {
         self.questions += 1;
         let Some(reading) = Reading::of(question.request.bytes()) else { return };
-        if reading.method() == "ACK" {
+        // What policy met with silence is forgotten, so a copy is a new request.
+        if reading.method() == "ACK" || reading.uri().contains("drop.") {
             return;
         }
         let key = (reading.branch(0).to_owned(), reading.sent_by(0).to_owned(), reading.method().to_owned());

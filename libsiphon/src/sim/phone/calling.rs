@@ -8,6 +8,7 @@ use crate::base::time::Duration;
 use crate::sim::order::{CallPlan, Expect};
 use crate::sim::reading::{Reading, address};
 use crate::sim::wire::Wire;
+use std::collections::BTreeMap;
 
 /// A call this phone started, until its INVITE has a final response.
 pub(super) struct Call {
@@ -30,7 +31,8 @@ pub(super) struct Dialog {
     pub(super) routes: Vec<String>,
     pub(super) cseq: u32,
     pub(super) remote_cseq: u32,
-    ack: Option<(Hop, Octets)>,
+    /// The ACK of each INVITE answered with a 2xx, by CSeq number.
+    acks: BTreeMap<u32, (Hop, Octets)>,
     reinvites: u8,
     infos: u8,
     hang_up_after: Option<Duration>,
@@ -46,7 +48,7 @@ impl Dialog {
             routes: request.values("Record-Route").into_iter().map(str::to_owned).collect(),
             cseq: 100,
             remote_cseq: request.cseq().0,
-            ack: None,
+            acks: BTreeMap::new(),
             reinvites: 0,
             infos: 0,
             hang_up_after: None,
@@ -195,7 +197,7 @@ impl Phone {
                 routes,
                 cseq: draft.cseq,
                 remote_cseq: 0,
-                ack: None,
+                acks: BTreeMap::new(),
                 reinvites: if superfluous { 0 } else { plan.reinvites },
                 infos: if superfluous { 0 } else { plan.infos },
                 hang_up_after: if superfluous { Some(Duration::from_millis(20)) } else { plan.hang_up_after },
@@ -211,10 +213,7 @@ impl Phone {
     /// RFC 3261 13.2.2.4: the ACK to a 2xx is sent along the route set, and again for every copy of the 2xx.
     fn acknowledge(&mut self, key: &DialogKey, draft: &Draft, response: &Reading<'_>, wire: &mut Wire) {
         let Some(dialog) = self.dialogs.get_mut(key) else { return };
-        if let Some(target) = response.header("Contact").map(address) {
-            dialog.target = target.to_owned();
-        }
-        if dialog.ack.is_none() || response.cseq().0 == draft.cseq && dialog.cseq == draft.cseq {
+        if !dialog.acks.contains_key(&draft.cseq) {
             let ack = Draft {
                 method: "ACK".to_owned(),
                 uri: dialog.target.clone(),
@@ -229,11 +228,11 @@ impl Phone {
             let hop = self.first_hop(&ack.routes, &ack.uri);
             let bytes = self.write_request(&ack, &branch, hop.transport);
             if let Some(dialog) = self.dialogs.get_mut(key) {
-                dialog.ack = Some((hop, bytes));
+                dialog.acks.insert(draft.cseq, (hop, bytes));
             }
             self.branches.insert(branch);
         }
-        let again = self.dialogs.get(key).and_then(|d| d.ack.clone());
+        let again = self.dialogs.get(key).and_then(|d| d.acks.get(&draft.cseq).cloned());
         if let Some((hop, bytes)) = again {
             self.transmit(hop, &bytes, wire);
         }
