@@ -67,7 +67,8 @@ impl Node {
         Node {
             shards: shards.max(1),
             own,
-            branches: BranchSecret::new(&secret),
+            // A late response to what an earlier start sent must not find a transaction of this one.
+            branches: BranchSecret::new(&secret.derive(&format!("start {epoch}"))),
             route_tokens: RouteSecret::new(&secret, epoch),
             matching: secret.derive("server transaction"),
             merging: secret.derive("merged request"),

@@ -15,6 +15,7 @@ use crate::engine::parking::Parking;
 use crate::engine::server::Server;
 use crate::engine::tickets::Tickets;
 use crate::event::{Classes, Event, Kind};
+use crate::proto::transaction::Cells;
 use crate::proto::transaction::merged::MergedRequests;
 use crate::wire::sip::Method;
 use hashbrown::HashTable;
@@ -73,6 +74,8 @@ pub struct Shard {
     /// Server transactions without a final response.
     pub(crate) unanswered: usize,
     pub(crate) stats: Stats,
+    /// Which cells of the machines' tables were entered, where somebody counts.
+    pub(crate) cells: Option<Box<Cells>>,
     due: Vec<u64>,
     /// Where forwarded messages are written before they are copied to size.
     pub(crate) scratch: Vec<u8>,
@@ -109,6 +112,7 @@ impl Shard {
             draining: false,
             unanswered: 0,
             stats: Stats::default(),
+            cells: None,
             due: Vec::new(),
             scratch: Vec::new(),
             node,
@@ -185,6 +189,16 @@ impl Shard {
     /// Open tickets.
     pub fn open_tickets(&self) -> usize {
         self.tickets.len()
+    }
+
+    /// Notes from now on which cells of the transaction machines' tables are entered.
+    pub fn count_cells(&mut self) {
+        self.cells.get_or_insert_default();
+    }
+
+    /// The cells entered since [`count_cells`](Self::count_cells).
+    pub fn cells(&self) -> Option<&Cells> {
+        self.cells.as_deref()
     }
 
     /// Counts since the start.

@@ -20,6 +20,9 @@ impl Shard {
     pub(crate) fn feed_server(&mut self, key: Key, input: ServerInput, out: &mut Effects) {
         let now = self.now;
         let Some(server) = self.servers.get_mut(key) else { return };
+        if let Some(cells) = &mut self.cells {
+            cells.server(&server.machine, input, now);
+        }
         let mut outputs = Outputs::new();
         server.machine.handle(input, now, &mut outputs);
         self.run_server(key, outputs, out);
@@ -99,6 +102,9 @@ impl Shard {
     ) {
         let now = self.now;
         let Some(client) = self.clients.get_mut(key) else { return };
+        if let Some(cells) = &mut self.cells {
+            cells.client(&client.machine, input, now);
+        }
         let mut outputs = Outputs::new();
         client.machine.handle(input, now, &mut outputs);
         self.run_client(key, outputs, message, out);

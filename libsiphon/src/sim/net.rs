@@ -64,6 +64,7 @@ impl Net {
             public: address,
             transport,
             proxy: self.address_of(proxy),
+            tolerant: false,
         }
     }
 
@@ -124,6 +125,9 @@ impl Net {
 
     /// Sends text from a phone as it is; bare line feeds become CRLF.
     pub fn send(&mut self, phone: HostId, to: HostId, text: &str) {
+        if let Host::Phone(phone) = &mut self.hosts[phone] {
+            phone.account.tolerant = true;
+        }
         let bytes = Octets::from(text.trim_start().replace("\r\n", "\n").replace('\n', "\r\n").into_bytes());
         let to = self.address_of(to);
         self.order(phone, Duration::ZERO, Order::Raw { to, bytes });

@@ -7,6 +7,7 @@ use crate::base::text::Octets;
 use crate::base::time::Instant;
 use crate::engine::{Effect, Effects, Input, Mail, Node, SendReport, Shard};
 use crate::policy::{Policy, PolicyOutput, Want};
+use crate::proto::transaction::Cells;
 use crate::sim::connections::{Connection, Connections};
 use crate::sim::seam::Seam;
 use crate::sim::wire::{Event, HostId, StreamEvent, StreamId, Wire};
@@ -52,6 +53,8 @@ pub struct SimNode {
     life: u32,
     next_port: u16,
     mail_arrival: BTreeMap<(u8, u8), Instant>,
+    /// What earlier lives reached.
+    cells: Cells,
 }
 
 impl SimNode {
@@ -67,6 +70,7 @@ impl SimNode {
             life: 0,
             next_port: 30_000,
             mail_arrival: BTreeMap::new(),
+            cells: Cells::default(),
         };
         node.power(true, wire);
         node
@@ -85,6 +89,15 @@ impl SimNode {
     /// What its shards share; `None` while it is down.
     pub fn shared(&self) -> Option<&Arc<Node>> {
         self.node.as_ref()
+    }
+
+    /// Which cells of the transaction machines' tables its shards entered.
+    pub fn cells(&self) -> Cells {
+        let mut cells = self.cells;
+        for shard in self.shards() {
+            cells.merge(shard.cells().unwrap_or(&Cells::default()));
+        }
+        cells
     }
 
     /// Connections it holds.
@@ -108,7 +121,9 @@ impl SimNode {
     pub(crate) fn power(&mut self, on: bool, wire: &mut Wire) {
         let address = self.blueprint.address;
         wire.log.note(wire.now, address, address, if on { "up" } else { "down" });
-        self.workers.clear();
+        for worker in self.workers.drain(..) {
+            self.cells.merge(worker.shard.cells().unwrap_or(&Cells::default()));
+        }
         self.connections.clear();
         self.mail_arrival.clear();
         self.node = None;
@@ -134,7 +149,8 @@ impl SimNode {
         for index in 0..node.shards {
             let rng = Rng::seeded(wire.rng.next_u64());
             let policy = (self.blueprint.make_policy)(index, &node);
-            let shard = Shard::new(index, node.clone(), rng, wire.now);
+            let mut shard = Shard::new(index, node.clone(), rng, wire.now);
+            shard.count_cells();
             self.workers.push(Worker { shard, policy, wake_at: None });
         }
         self.node = Some(node);

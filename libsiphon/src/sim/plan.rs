@@ -1,9 +1,9 @@
 //! How a simulated node is set up: addresses, domain, shards, settings, policy.
 
 use crate::base::flow::Transport;
+use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::base::token::Secret;
-use crate::base::text::Text;
 use crate::engine::node::Logins;
 use crate::engine::{Node, Settings};
 use crate::policy::{Decision, Policy, QuestionKind, Verdict};
@@ -85,7 +85,9 @@ impl NodePlan {
             let auth = Authenticator::new(DigestSettings::default(), secret.derive("digest"));
             let node = Node::new(shards, secret, life, own, registrar, auth, settings.clone());
             if !users.is_empty() {
-                let known = users.iter().map(|u| (Text::from(u.as_str()), UserSecret::Password(Text::from("secret"))));
+                let known = users
+                    .iter()
+                    .map(|u| (Text::from(u.as_str()), UserSecret::Password(Text::from("secret"))));
                 let users = Box::new(StaticUsers::new(known));
                 node.logins.store(Some(Arc::new(Logins { realm: Text::from("example.com"), users })));
             }

@@ -110,3 +110,16 @@ fn a_raw_message_is_answered_and_drawn() {
         "{ladder}"
     );
 }
+
+#[test]
+fn a_late_response_to_an_earlier_start_finds_no_transaction_of_this_one() {
+    // The secret is configured, so both starts share it; a response to the first must not reach a call of the second.
+    let mut net = Net::seeded(4);
+    let proxy = net.proxy(NodePlan::new("proxy", "10.0.0.1:5060"));
+    let key = crate::base::slab::Key { slot: 0, generation: 1 };
+    let branch = net.node(proxy).shared().expect("it is up").branches.encode(0, key, 7);
+    net.kill(proxy, Duration::from_secs(1), Duration::from_secs(1));
+    net.advance(Duration::from_secs(3));
+    let again = net.node(proxy).shared().expect("it is up again");
+    assert_eq!(again.branches.decode(branch.as_str()), None);
+}

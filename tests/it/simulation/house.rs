@@ -1,10 +1,9 @@
 //! The policy of the simulated proxies: what a script would do, in Rust. A prefix of the called user asks for a peculiar
 //! behaviour, so that a call itself says how its handler is to behave: `park5.bob`, `fork.bob.carol`, `drop.bob`.
 
-use siphon::engine::Node;
 use siphon::policy::{
-    Decision, Header, Interest, Keep, OriginatedRequest, Question, QuestionKind, RelayOptions, ReplySpec, Strategy,
-    Target, Verdict,
+    Decision, Header, Interest, Keep, OriginatedRequest, Question, QuestionKind, RelayOptions, ReplySpec,
+    Strategy, Target, Verdict,
 };
 use siphon::proto::registrar::Binding;
 use siphon::sim::{Answer, Handler, Scene};
@@ -54,7 +53,10 @@ impl House {
         let request = &question.request;
         let uri = request.request_uri().to_owned();
         let user = Uri::parse(&uri).ok().and_then(|u| u.user().map(str::to_owned)).unwrap_or_default();
-        if request.to_tag().is_some() || request.method() == Method::Ack || request.method() == Method::Register {
+        if request.to_tag().is_some()
+            || request.method() == Method::Ack
+            || request.method() == Method::Register
+        {
             return Answer::of(Decision::RoleProcedure);
         }
         if !question.is_local {
@@ -66,7 +68,11 @@ impl House {
         let (verb, rest) = user.split_once('.').unwrap_or(("", &user));
         let memory = |second: Option<&str>| {
             let generation = self.generation.load(Ordering::Relaxed);
-            Some(Keep(Arc::new(Memory { generation, second: second.map(str::to_owned), verb: verb.to_owned() })))
+            Some(Keep(Arc::new(Memory {
+                generation,
+                second: second.map(str::to_owned),
+                verb: verb.to_owned(),
+            })))
         };
         let replies = self.watches_replies || matches!(verb, "edit" | "slow" | "mute" | "reject");
         let finish = |mut verdict: Verdict, second: Option<&str>| {
@@ -77,7 +83,8 @@ impl House {
         };
         match verb {
             "park0" | "park10ms" | "park5" | "park40" | "never" => {
-                let answer = Answer::now(finish(to_bindings(scene.node, &[rest], Strategy::Parallel, scene), None));
+                let answer =
+                    Answer::now(finish(to_bindings(question, &[rest], Strategy::Parallel, scene), None));
                 match verb {
                     "park10ms" => answer.later(Duration::from_millis(10)),
                     "park5" => answer.later(Duration::from_secs(5)),
@@ -89,14 +96,14 @@ impl House {
             "fork" | "serial" => {
                 let users: Vec<&str> = rest.split('.').collect();
                 let strategy = if verb == "fork" { Strategy::Parallel } else { Strategy::Sequential };
-                Answer::now(finish(to_bindings(scene.node, &users, strategy, scene), None))
+                Answer::now(finish(to_bindings(question, &users, strategy, scene), None))
             }
             "route" => {
                 let (first, second) = rest.split_once('.').unwrap_or((rest, "nobody"));
-                Answer::now(finish(to_bindings(scene.node, &[first], Strategy::Parallel, scene), Some(second)))
+                Answer::now(finish(to_bindings(question, &[first], Strategy::Parallel, scene), Some(second)))
             }
             "short" => {
-                let mut verdict = to_bindings(scene.node, &[rest], Strategy::Parallel, scene);
+                let mut verdict = to_bindings(question, &[rest], Strategy::Parallel, scene);
                 if let Some(Decision::Fork { options, .. }) = &mut verdict.decision {
                     options.branch_timeout = Some(Duration::from_secs(5));
                 }
@@ -106,8 +113,9 @@ impl House {
             "raise" => Answer::of(Decision::Failed("a handler raised".into())),
             "nothing" => Answer::now(Verdict::default()),
             "send" => {
-                let mut answer = Answer::now(finish(to_bindings(scene.node, &[rest], Strategy::Parallel, scene), None));
-                let bindings = bindings(scene.node, rest, scene);
+                let mut answer =
+                    Answer::now(finish(to_bindings(question, &[rest], Strategy::Parallel, scene), None));
+                let bindings = bindings(question, rest, scene);
                 answer.send = bindings.first().map(|b| originated(&b.uri)).into_iter().collect();
                 answer
             }
@@ -118,7 +126,7 @@ impl House {
                 verdict.reply_headers.push(header("X-Early", "1"));
                 Answer::now(verdict).later(Duration::from_millis(700))
             }
-            _ => Answer::now(finish(to_bindings(scene.node, &[&user], Strategy::ByPreference, scene), None)),
+            _ => Answer::now(finish(to_bindings(question, &[&user], Strategy::ByPreference, scene), None)),
         }
     }
 }
@@ -131,14 +139,16 @@ fn header(name: &str, value: &str) -> Header {
     (name.into(), value.into())
 }
 
-fn bindings(node: &Arc<Node>, user: &str, scene: &Scene<'_>) -> Vec<Binding> {
-    let uri = format!("sip:{user}@example.com");
-    Uri::parse(&uri).map(|u| node.registrar.lookup(&u, scene.now)).unwrap_or_default()
+/// The bindings of a user of the domain that is called.
+fn bindings(question: &Question, user: &str, scene: &Scene<'_>) -> Vec<Binding> {
+    let host = question.request.uri().map(|u| u.host().to_owned()).unwrap_or_default();
+    let uri = format!("sip:{user}@{host}");
+    Uri::parse(&uri).map(|u| scene.node.registrar.lookup(&u, scene.now)).unwrap_or_default()
 }
 
-fn to_bindings(node: &Arc<Node>, users: &[&str], strategy: Strategy, scene: &Scene<'_>) -> Verdict {
+fn to_bindings(question: &Question, users: &[&str], strategy: Strategy, scene: &Scene<'_>) -> Verdict {
     let targets: Vec<Target> =
-        users.iter().flat_map(|u| bindings(node, u, scene)).map(|b| b.target()).collect();
+        users.iter().flat_map(|u| bindings(question, u, scene)).map(|b| b.target()).collect();
     if targets.is_empty() {
         return Verdict::of(Decision::Reply(ReplySpec::code(404)));
     }
@@ -188,7 +198,7 @@ fn failure_answer(question: &Question, scene: &mut Scene<'_>) -> Answer {
     let second = memory_of(question).and_then(|m| m.second.clone());
     match second {
         Some(second) => {
-            let verdict = to_bindings(scene.node, &[&second], Strategy::Parallel, scene);
+            let verdict = to_bindings(question, &[&second], Strategy::Parallel, scene);
             match verdict.decision {
                 Some(Decision::Fork { .. }) => Answer::now(verdict),
                 _ => Answer::now(Verdict::default()),

@@ -1,6 +1,7 @@
 //! The deterministic simulation: a hundred thousand calls and registrations over many kinds of trouble, audited.
 //!
-//! `SEED=n` (or `make sim SEED=n`) repeats one run and prints its ladder when it fails; `RUNS=n` limits how many are made.
+//! `SEED=n` (or `make sim SEED=n`) repeats one run and prints its ladder when it fails, `CALL=id` that of another call;
+//! `RUNS=n` limits how many are made.
 
 mod house;
 mod scenarios;
@@ -8,6 +9,7 @@ mod world;
 
 use scenarios::KINDS;
 use siphon::base::rng::Rng;
+use siphon::proto::transaction::Cells;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,6 +22,7 @@ struct Run {
     operations: u64,
     messages: (u64, u64),
     hash: u64,
+    cells: Cells,
     fault: Option<String>,
 }
 
@@ -38,8 +41,13 @@ fn run(seed: u64) -> Run {
     }
     world.net.run_to_rest();
     let fault = world.net.check().err();
+    if let Ok(call_id) = std::env::var("CALL") {
+        println!("{}", world.net.ladder(&call_id));
+    }
+    let mut cells = Cells::default();
+    world.net.nodes().for_each(|node| cells.merge(&node.cells()));
     let messages = world.net.wire().audit.messages;
-    Run { kind: kind.name, rough, operations, messages, hash: world.net.hash(), fault }
+    Run { kind: kind.name, rough, operations, messages, hash: world.net.hash(), cells, fault }
 }
 
 fn wanted_seed() -> Option<u64> {
@@ -94,8 +102,20 @@ fn report(mut runs: Vec<(u64, Run)>) {
     for (kind, (runs, operations, messages, faults)) in &kinds {
         println!("{kind:<30} {runs:>6} {operations:>10} {messages:>10} {faults:>7}");
     }
-    println!("{total} calls and registrations in {} runs; {rough} with loss, doubling and reordering", runs.len());
-    let faults: Vec<_> = runs.iter().filter_map(|(seed, r)| Some((seed, r.kind, r.fault.as_ref()?))).collect();
+    let mut cells = Cells::default();
+    runs.iter().for_each(|(_, run)| cells.merge(&run.cells));
+    let missing = cells.missing();
+    println!(
+        "{} of {} legal cells reached; missing: {missing:?}",
+        Cells::legal() - missing.len(),
+        Cells::legal()
+    );
+    println!(
+        "{total} calls and registrations in {} runs; {rough} with loss, doubling and reordering",
+        runs.len()
+    );
+    let faults: Vec<_> =
+        runs.iter().filter_map(|(seed, r)| Some((seed, r.kind, r.fault.as_ref()?))).collect();
     let mut shown = BTreeMap::new();
     for (seed, kind, fault) in &faults {
         *shown.entry(*kind).or_insert(0) += 1;
@@ -105,6 +125,7 @@ fn report(mut runs: Vec<(u64, Run)>) {
         println!("---- {kind}, repeat with `make sim SEED={seed}`\n{fault}");
     }
     assert!(faults.is_empty(), "{} of {} runs broke a rule", faults.len(), runs.len());
+    assert!(missing.len() * 20 <= Cells::legal(), "fewer than 95 % of the legal cells were reached");
     assert!(rough * 5 >= total, "{rough} of {total} operations on a rough wire");
 }
 

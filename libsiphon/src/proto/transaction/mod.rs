@@ -4,6 +4,7 @@
 //! machine, which says when to send them and when to forget them. A machine is a small plain value with
 //! its deadlines inside; the engine arms one wheel entry per transaction at `deadline()` and feeds `Tick`.
 
+pub mod cells;
 pub mod client;
 pub mod ict;
 pub mod ist;
@@ -14,12 +15,15 @@ pub mod nist;
 pub mod server;
 pub mod timers;
 
+pub use cells::Cells;
+pub use client::{Client, Input as ClientInput};
 pub use ict::Ict;
 pub use ist::Ist;
 pub use key::{Lookup, ServerKey};
 pub use merged::{Entered, MergeTicket, MergedRequests};
 pub use nict::Nict;
 pub use nist::Nist;
+pub use server::{Input as ServerInput, Server};
 pub use timers::{Timer, TimerSettings};
 
 use crate::base::codec::Codec;

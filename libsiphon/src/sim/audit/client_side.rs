@@ -112,7 +112,13 @@ impl Auditor {
                 }
                 let lapsed = watched.bindings.get(request.uri());
                 let in_dialog = request.tag("To").is_some();
-                if !in_dialog && lapsed.is_some_and(|at| *at + Duration::from_secs(1) < server.arrived) {
+                // Between REGISTER and its answer a store may still be thinking it over.
+                let asked =
+                    watched.registering.values().flatten().any(|(uri, s)| uri == request.uri() && *s > 0);
+                if !in_dialog
+                    && !asked
+                    && lapsed.is_some_and(|at| *at + Duration::from_secs(1) < server.arrived)
+                {
                     faults.push(("stale binding", what()));
                 }
             }

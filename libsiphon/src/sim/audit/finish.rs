@@ -22,6 +22,12 @@ impl Auditor {
     fn finish_servers(&self, watched: &Watched, faults: &mut Vec<(&'static str, String)>) {
         for (key, server) in &watched.servers {
             let silenced = server.uri.contains("drop.") || server.connection_lost;
+            // RFC 4320 4.2: who hears nothing about a request that is no INVITE says nothing about it.
+            let heard = |b: &String| {
+                watched.clients.get(&(b.clone(), key.2.clone())).is_some_and(|c| !c.finals.is_empty())
+            };
+            let silenced = silenced
+                || key.2 != "INVITE" && !server.branches.is_empty() && !server.branches.iter().all(heard);
             if !server.has_final() && !silenced && !self.is_excused(&server.call_id) {
                 let what = format!("{} {} {} has no final response", key.2, server.uri, server.call_id);
                 faults.push(("answered", what));

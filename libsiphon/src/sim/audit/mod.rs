@@ -61,6 +61,8 @@ struct Watched {
     bindings: BTreeMap<String, Instant>,
     /// Contacts that a REGISTER under way asks for, by its Call-ID and CSeq.
     registering: BTreeMap<(String, u32), Vec<(String, u32)>>,
+    /// The highest CSeq granted under each Call-ID.
+    newest: BTreeMap<String, u32>,
 }
 
 /// Collects what happened and what must not have.
@@ -135,7 +137,12 @@ impl Auditor {
 
     pub(crate) fn node_sent(&mut self, node: SocketAddr, egress: &Egress, bytes: &[u8], now: Instant) {
         self.messages.1 += 1;
-        let Some(reading) = Reading::of(bytes).filter(Reading::is_complete) else {
+        let reading = Reading::of(bytes);
+        if reading.as_ref().is_some_and(|r| r.status() >= 400 && !r.is_complete()) {
+            // The refusal of a message that lacked these header fields itself.
+            return;
+        }
+        let Some(reading) = reading.filter(Reading::is_complete) else {
             let text = String::from_utf8_lossy(bytes).into_owned();
             return self.fail(now, "readable", format!("a node sent {text}"));
         };

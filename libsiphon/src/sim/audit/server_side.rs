@@ -95,7 +95,7 @@ impl Auditor {
         let Some(watched) = self.nodes.get_mut(&node) else { return };
         let Some(server) = watched.servers.get_mut(&key) else {
             // Refusals of what was no acceptable message are answered without a transaction.
-            if !matches!(status, 400 | 416 | 420 | 483 | 505 | 513 | 503) {
+            if status < 400 {
                 self.fail(now, "no stray", format!("a response to nothing: {}", what()));
             }
             return;
@@ -125,7 +125,12 @@ impl Auditor {
             ..200 => {}
             200..300 if key.2 == "INVITE" => {
                 let crossing = last.is_some_and(|(s, _)| *s >= 300);
-                if crossing && !server.cancelled {
+                // A branch that is given up may succeed while its CANCEL is on the way (RFC 3261 16.8).
+                let given_up = server.branches.iter().any(|b| {
+                    let client = watched.clients.get(&(b.clone(), "INVITE".to_owned()));
+                    client.is_some_and(|c| c.cancelled.is_some())
+                });
+                if crossing && !server.cancelled && !given_up {
                     faults.push(("one final", format!("a success after a failure: {}", what())));
                 }
                 server.finals.push((status, Vec::new()));
@@ -141,7 +146,7 @@ impl Auditor {
                 Some((first, _)) => faults.push(("one final", format!("{first} first, then {}", what()))),
                 None => {
                     server.finals.push((status, response.bytes().to_vec()));
-                    if key.2 == "REGISTER" && status == 200 {
+                    if key.2 == "REGISTER" {
                         self.registered(node, response, now);
                     }
                     self.check_best(node, &key, response, now);
@@ -200,11 +205,20 @@ impl Auditor {
         }
     }
 
-    /// A REGISTER was granted: its contacts live until what the 200 says, or are gone.
+    /// A REGISTER was answered. If it was granted, its contacts live until what the 200 says, or are gone.
     fn registered(&mut self, node: SocketAddr, response: &Reading<'_>, now: Instant) {
         let Some(watched) = self.nodes.get_mut(&node) else { return };
         let id = (response.call_id().to_owned(), response.cseq().0);
         let Some(asked) = watched.registering.remove(&id) else { return };
+        if response.status() != 200 {
+            return;
+        }
+        // A slow store lets the answers overtake each other: what was asked last counts.
+        let newest = watched.newest.entry(id.0).or_default();
+        if id.1 < *newest {
+            return;
+        }
+        *newest = id.1;
         for (uri, seconds) in asked {
             if uri == "*" || seconds == 0 {
                 watched.bindings.insert(uri, now);

@@ -156,7 +156,7 @@ impl Phone {
         }
         match purpose {
             Purpose::Call => self.answered(&dialog_key, &draft, response, wire),
-            _ => self.acknowledge(&dialog_key, &draft, response, wire),
+            _ => self.acknowledge(&dialog_key, &draft, wire),
         }
         if first && purpose != Purpose::Call {
             self.later_in_call(&dialog_key, wire);
@@ -204,14 +204,14 @@ impl Phone {
                 ended: false,
             };
             self.dialogs.insert(key.clone(), dialog);
-            self.acknowledge(key, draft, response, wire);
+            self.acknowledge(key, draft, wire);
             return self.later_in_call(key, wire);
         }
-        self.acknowledge(key, draft, response, wire);
+        self.acknowledge(key, draft, wire);
     }
 
     /// RFC 3261 13.2.2.4: the ACK to a 2xx is sent along the route set, and again for every copy of the 2xx.
-    fn acknowledge(&mut self, key: &DialogKey, draft: &Draft, response: &Reading<'_>, wire: &mut Wire) {
+    fn acknowledge(&mut self, key: &DialogKey, draft: &Draft, wire: &mut Wire) {
         let Some(dialog) = self.dialogs.get_mut(key) else { return };
         if !dialog.acks.contains_key(&draft.cseq) {
             let ack = Draft {

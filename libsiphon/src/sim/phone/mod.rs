@@ -45,6 +45,8 @@ pub struct Account {
     pub transport: Transport,
     /// Its outbound proxy.
     pub proxy: SocketAddr,
+    /// It sends by hand what it sends: what comes back is not judged.
+    pub tolerant: bool,
 }
 
 /// How a request of the phone's ended.
@@ -298,7 +300,7 @@ impl Phone {
     fn on_message(&mut self, hop: Hop, bytes: &Octets, wire: &mut Wire) {
         let reading = Reading::of(bytes).filter(Reading::is_complete);
         let Some(reading) = reading else {
-            if bytes.iter().any(|b| !b"\r\n".contains(b)) {
+            if !self.account.tolerant && bytes.iter().any(|b| !b"\r\n".contains(b)) {
                 let text = String::from_utf8_lossy(bytes).into_owned();
                 wire.audit.fail(
                     wire.now,
