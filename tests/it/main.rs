@@ -9,6 +9,7 @@ mod command_line;
 mod config;
 mod flows;
 mod forking;
+mod life;
 mod neighbours;
 mod refusals;
 mod registering;
