@@ -2,8 +2,8 @@
 //! granted. In a sync handler the same calls give their result directly, and wait for it in the lane.
 
 use super::context::{Context, Mode};
+use super::node_script::{Posted, Script};
 use super::reply::Reply;
-use super::script::{Posted, Script};
 use crate::base::time::Duration;
 use crate::policy::{OriginatedRequest, Outcome};
 use pyo3::IntoPyObjectExt;
@@ -78,10 +78,10 @@ impl Awaitable {
         let this = slf.get();
         // On an asyncio loop only a future of that loop can be waited for.
         let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
-        if !running.is_none() {
-            if let Some(wish) = this.take_wish() {
-                return this.on_loop(&running, wish);
-            }
+        if !running.is_none()
+            && let Some(wish) = this.take_wish()
+        {
+            return this.on_loop(&running, wish);
         }
         Ok(slf.clone().into_any())
     }
@@ -133,7 +133,7 @@ impl Awaitable {
                         }
                     });
                 });
-                self.script.post(self.shard, Posted::Send { request, done: Some(done) });
+                self.script.post(self.shard, Posted::Send { request: Box::new(request), done: Some(done) });
                 future.call_method0("__await__")
             }
         }
@@ -200,7 +200,7 @@ pub(crate) fn wish<'py>(
                 // The handler may have given up.
                 let _ = send.send(outcome);
             });
-            context.script.post(context.shard, Posted::Send { request, done: Some(done) });
+            context.script.post(context.shard, Posted::Send { request: Box::new(request), done: Some(done) });
             py.detach(move || receive.recv_timeout(patience).ok())
         }
     };

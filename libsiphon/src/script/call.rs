@@ -114,10 +114,10 @@ impl Call {
 
     /// Gives the request object back for another call, when the script kept no reference.
     pub(crate) fn into_spare(self, py: Python<'_>, spare: &mut Option<Py<Request>>) {
-        if let Call::Request(request) = self {
-            if references(request.bind(py)) == 1 {
-                *spare = Some(request);
-            }
+        if let Call::Request(request) = self
+            && references(request.bind(py)) == 1
+        {
+            *spare = Some(request);
         }
     }
 

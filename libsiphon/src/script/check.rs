@@ -2,7 +2,7 @@
 
 use super::generation::Generation;
 use super::interpreter::support;
-use super::script::{Script, ScriptSettings};
+use super::node_script::{Script, ScriptSettings};
 use super::services::{
     Binding, DigestCheck, DigestOutcome, LogLine, Metric, MetricDefinition, NodeServices, SaveRequest, Saved,
     Undo,

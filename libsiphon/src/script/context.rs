@@ -3,7 +3,7 @@
 //! One context per policy, lane thread and load, set for the time Python code runs. Calls from threads that
 //! scripts start themselves fall back to the process's newest script.
 
-use super::script::Script;
+use super::node_script::Script;
 use super::services::NodeServices;
 use crate::base::time::Instant;
 use crate::policy::Want;

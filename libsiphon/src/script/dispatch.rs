@@ -5,8 +5,8 @@ use super::call::{Call, Input};
 use super::context::{self, Context, Mode};
 use super::generation::Generation;
 use super::handler::{Handler, Runs};
+use super::node_script::{Posted, Script};
 use super::policy::ScriptPolicy;
-use super::script::{Posted, Script};
 use super::services::LogLevel;
 use crate::base::time::Instant;
 use crate::policy::{Decision, PolicyOutput, QuestionKind, ReplySpec, Ticket, Verdict, Want};
@@ -66,7 +66,7 @@ pub(crate) fn post_wants(context: &Context) {
     context.drain_wants(&mut wants);
     for want in wants {
         if let Want::SendRequest { request, .. } = want {
-            context.script.post(context.shard, Posted::Send { request, done: None });
+            context.script.post(context.shard, Posted::Send { request: Box::new(request), done: None });
         }
     }
 }
@@ -75,12 +75,12 @@ impl ScriptPolicy {
     pub(crate) fn dispatch(&mut self, task: Task, out: &mut PolicyOutput) {
         match task.handler.runs() {
             Runs::Inline if !self.script.lanes.is_busy() => self.inline(task, out),
-            Runs::Inline => self.to_lane(task, true, out),
-            Runs::Lane => self.to_lane(task, false, out),
+            Runs::Inline => self.run_in_lane(task, true, out),
+            Runs::Lane => self.run_in_lane(task, false, out),
             // The loop's thread may wait for the interpreter; the shard may not.
-            Runs::Stepped if self.script.lanes.is_busy() => self.to_loop(task, out),
+            Runs::Stepped if self.script.lanes.is_busy() => self.run_on_loop(task, out),
             Runs::Stepped => self.start(task, out),
-            Runs::Loop => self.to_loop(task, out),
+            Runs::Loop => self.run_on_loop(task, out),
         }
     }
 
@@ -124,7 +124,7 @@ impl ScriptPolicy {
 
     /// Runs a sync handler on another thread: in the lane, or on the express thread when it is only the interpreter
     /// that is taken.
-    fn to_lane(&mut self, task: Task, express: bool, out: &mut PolicyOutput) {
+    fn run_in_lane(&mut self, task: Task, express: bool, out: &mut PolicyOutput) {
         let (ticket, refusal, now) = (task.ticket, task.refusal(), task.now);
         let apart = Apart::new();
         let (script, shard, shared) = (self.script.clone(), self.context.shard, apart.clone());
@@ -141,7 +141,7 @@ impl ScriptPolicy {
     }
 
     /// Runs an `async def` handler as a task of the asyncio loop.
-    fn to_loop(&mut self, task: Task, out: &mut PolicyOutput) {
+    fn run_on_loop(&mut self, task: Task, out: &mut PolicyOutput) {
         let refusal = task.refusal();
         let Task { ticket, handler, generation, input, now } = task;
         let context = Context::new(self.script.clone(), self.context.shard, Mode::Async);

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use regex::{Regex, RegexBuilder};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Applies edits to a message.
@@ -98,14 +98,13 @@ pub(crate) fn remove_matching(message: &Message, pattern: &str) -> PyResult<Opti
 }
 
 /// Compiled patterns by their text: scripts have few.
-static PATTERNS: Mutex<Option<HashMap<String, Regex>>> = Mutex::new(None);
+static PATTERNS: Mutex<BTreeMap<String, Regex>> = Mutex::new(BTreeMap::new());
 
 /// A script with more patterns than this compiles them again.
 const MOST_PATTERNS: usize = 256;
 
 fn compiled(pattern: &str) -> PyResult<Regex> {
     let mut patterns = PATTERNS.lock().unwrap_or_else(PoisonError::into_inner);
-    let patterns = patterns.get_or_insert_with(HashMap::new);
     if let Some(regex) = patterns.get(pattern) {
         return Ok(regex.clone());
     }

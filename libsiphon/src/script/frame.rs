@@ -5,11 +5,14 @@
 use crate::base::text::Text;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 /// Texts of lines already named, by code object and instruction: a script has few verb calls.
-static NAMED: Mutex<Option<HashMap<(usize, i32), (Py<PyAny>, Text)>>> = Mutex::new(None);
+static NAMED: Mutex<BTreeMap<(usize, i32), Named>> = Mutex::new(BTreeMap::new());
+
+/// The code object, held so that its address names nothing else, and the text.
+type Named = (Py<PyAny>, Text);
 
 /// A script with more verb calls than this starts the table anew.
 const MOST_NAMED: usize = 4096;
@@ -28,7 +31,6 @@ pub(crate) fn script_line(py: Python<'_>) -> Text {
     let code = unsafe { Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(frame).cast()) };
     let key = (code.as_ptr() as usize, at);
     let mut named = NAMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let named = named.get_or_insert_with(HashMap::new);
     if let Some((_, text)) = named.get(&key) {
         return text.clone();
     }
@@ -39,7 +41,6 @@ pub(crate) fn script_line(py: Python<'_>) -> Text {
     if named.len() >= MOST_NAMED {
         named.clear();
     }
-    // The code object is held, so that its address names nothing else while the entry lives.
     named.insert(key, (code.unbind(), text.clone()));
     text
 }
@@ -52,7 +53,7 @@ pub(crate) fn short(file: &str, line: i32) -> String {
 
 /// Forgets the lines of replaced generations.
 pub(crate) fn forget(_py: Python<'_>) {
-    let held = NAMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+    let held = std::mem::take(&mut *NAMED.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
     drop(held);
 }
 

@@ -3,7 +3,7 @@
 use super::context::{self, Context, Mode};
 use super::handler::{Event, Handler};
 use super::interpreter::support;
-use super::script::{LoadError, Script, ScriptSource, SyncMode};
+use super::node_script::{LoadError, Script, ScriptSource, SyncMode};
 use super::timers::Every;
 use crate::base::text::Text;
 use crate::policy::{Interest, OriginatedRequest};

@@ -6,12 +6,12 @@ use crate::base::text::Text;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What a handler is called for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Event {
     Request,
     Reply,
@@ -88,7 +88,10 @@ impl std::ops::Deref for Handler {
 const STRIKES: u8 = 3;
 
 /// Shapes of per-relay callbacks, by code object: their functions are often made anew per request.
-static CALLBACKS: Mutex<Option<HashMap<(Event, usize), (Py<PyAny>, Arc<Shape>)>>> = Mutex::new(None);
+static CALLBACKS: Mutex<BTreeMap<(Event, usize), Known>> = Mutex::new(BTreeMap::new());
+
+/// The code object, held so that its address names nothing else, and what is known of it.
+type Known = (Py<PyAny>, Arc<Shape>);
 
 /// A script with more callback functions than this has them analysed again.
 const MOST_CALLBACKS: usize = 1024;
@@ -129,7 +132,7 @@ impl Handler {
         let key = code.as_ref().map(|code| (event, code.as_ptr() as usize));
         if let Some(key) = key {
             let known = CALLBACKS.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some((_, shape)) = known.as_ref().and_then(|known| known.get(&key)) {
+            if let Some((_, shape)) = known.get(&key) {
                 let function = function.clone().unbind();
                 return Ok(Arc::new(Handler { event, function, shape: shape.clone() }));
             }
@@ -138,11 +141,9 @@ impl Handler {
         analyse(&handler);
         if let (Some(key), Some(code)) = (key, code) {
             let mut known = CALLBACKS.lock().unwrap_or_else(PoisonError::into_inner);
-            let known = known.get_or_insert_with(HashMap::new);
             if known.len() >= MOST_CALLBACKS {
                 known.clear();
             }
-            // The code object is held, so that its address names nothing else while the entry lives.
             known.insert(key, (code.unbind(), handler.shape.clone()));
         }
         Ok(Arc::new(handler))
@@ -177,6 +178,6 @@ impl Handler {
 
 /// Forgets the callbacks of replaced generations.
 pub(crate) fn forget_callbacks() {
-    let held = CALLBACKS.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let held = std::mem::take(&mut *CALLBACKS.lock().unwrap_or_else(PoisonError::into_inner));
     drop(held);
 }

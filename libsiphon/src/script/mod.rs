@@ -4,6 +4,8 @@
 //! [`ScriptPolicy`] is one shard's view of it. Reach of a script: [`NodeServices`].
 //!
 //! Threads here take their own clock and may block: lane threads, the asyncio loop, the interpreter's own.
+#![allow(clippy::disallowed_methods, reason = "a lane thread may sleep, and handlers are timed")]
+#![allow(clippy::wrong_self_convention, reason = "the names are the Python API's")]
 
 mod awaitable;
 mod bridge;
@@ -24,6 +26,7 @@ mod log_namespace;
 mod metrics_namespace;
 mod namespace;
 mod node;
+mod node_script;
 mod parked;
 mod policy;
 mod proxy_namespace;
@@ -33,7 +36,6 @@ mod reply;
 mod request;
 mod request_edits;
 mod sanity;
-mod script;
 mod services;
 mod siphon_module;
 mod surface;
@@ -45,12 +47,15 @@ pub use cache::CacheSettings;
 pub use check::{Problem, check};
 pub use interpreter::{initialize, wrap_shard, wrap_thread};
 pub use node::{BindingWatcher, Rates, ScriptNode};
+pub use node_script::{LoadError, Script, ScriptSettings, ScriptSource, SyncMode};
 pub use policy::ScriptPolicy;
-pub use script::{LoadError, Script, ScriptSettings, ScriptSource, SyncMode};
 pub use services::{
     Binding, DigestCheck, DigestKind, DigestOutcome, LogLevel, LogLine, Metric, MetricDefinition, MetricKind,
     NodeServices, SaveRequest, Saved, Undo,
 };
+
+/// Keyed by ids of our own making.
+type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::FixedState>;
 
 #[cfg(test)]
 mod tests;

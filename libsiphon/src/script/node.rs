@@ -1,6 +1,6 @@
 //! The real node behind a script: its registrar, authenticator, log, metrics and event stream.
 
-use super::script::Script;
+use super::node_script::Script;
 use super::services::{
     Binding, DigestCheck, DigestKind, DigestOutcome, LogLevel, LogLine, Metric, MetricDefinition, MetricKind,
     NodeServices, SaveRequest, Saved, Undo,
@@ -41,7 +41,10 @@ pub struct ScriptNode {
 
 /// Requests per source in fixed windows.
 #[derive(Default)]
-pub struct Rates(Mutex<HashMap<(String, u64), (Instant, u64), foldhash::fast::RandomState>>);
+pub struct Rates(Mutex<Windows>);
+
+/// By source and length of the window in microseconds: when it began, and how many came.
+type Windows = HashMap<(String, u64), (Instant, u64), foldhash::fast::RandomState>;
 
 /// Sources that are counted; beyond it all windows begin anew.
 const MOST_SOURCES: usize = 100_000;
@@ -188,8 +191,8 @@ impl NodeServices for ScriptNode {
             return;
         }
         let named = line.fields.iter().map(|(n, v)| (Cow::Borrowed(n.as_str()), Cow::Borrowed(v.as_str())));
-        let at =
-            (!line.script_line.is_empty()).then(|| (Cow::Borrowed("line"), Cow::Borrowed(line.script_line)));
+        let at = (!line.script_line.is_empty())
+            .then_some((Cow::Borrowed("line"), Cow::Borrowed(line.script_line)));
         self.logger.write(&Record {
             at: None,
             level,

@@ -1,6 +1,7 @@
 //! `async def` handlers stepped by their shard: a coroutine that awaits something of ours is parked until it is
 //! granted. What was recorded is committed at each await.
 
+use super::Map;
 use super::awaitable::{Awaitable, Wish};
 use super::call::Call;
 use super::context::{self, Mode};
@@ -14,7 +15,7 @@ use crate::base::time::Instant;
 use crate::policy::{Outcome, PolicyOutput, Ticket, WaitId, Want};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A call that is stepped.
@@ -42,8 +43,8 @@ enum Waiter {
 /// Who waits for what.
 #[derive(Default)]
 pub(crate) struct Parking {
-    waiting: HashMap<WaitId, Waiter>,
-    tickets: HashMap<Ticket, WaitId>,
+    waiting: Map<WaitId, Waiter>,
+    tickets: Map<Ticket, WaitId>,
     sleeping: BTreeSet<(Instant, u64)>,
     last: u64,
 }

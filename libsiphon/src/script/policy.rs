@@ -1,15 +1,16 @@
 //! One shard's policy: finds the handler of a question and hands it on; takes answers that come later.
 
+use super::Map;
 use super::bridge::Apart;
 use super::call::Input;
 use super::context::{Context, Mode};
 use super::dispatch::Task;
 use super::generation::Generation;
 use super::handler::{Event, Handler};
+use super::node_script::{Port, Posted, Script};
 use super::parked::Parking;
 use super::record::TransactionKeep;
 use super::request::Request;
-use super::script::{Port, Posted, Script};
 use super::services::{LogLevel, LogLine};
 use crate::base::text::Text;
 use crate::base::time::{Duration, Instant};
@@ -18,7 +19,6 @@ use crate::policy::{
     WaitId, Want,
 };
 use pyo3::prelude::*;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Decides for one shard by the node's script.
@@ -28,7 +28,7 @@ pub struct ScriptPolicy {
     pub(crate) context: Arc<Context>,
     pub(crate) parking: Parking,
     /// Calls in the lane or on the asyncio loop, by ticket; the number names the task on the loop.
-    pub(crate) apart: HashMap<Ticket, (Arc<Apart>, u64)>,
+    pub(crate) apart: Map<Ticket, (Arc<Apart>, u64)>,
     pub(crate) spare: Option<Py<Request>>,
     names: [Text; 6],
     full_told: Instant,
@@ -45,7 +45,7 @@ impl ScriptPolicy {
             context: Context::new(script.clone(), shard, Mode::Inline),
             script: script.clone(),
             parking: Parking::default(),
-            apart: HashMap::new(),
+            apart: Map::default(),
             spare: None,
             names: events.map(|e| e.name().into()),
             full_told: Instant::EPOCH,
@@ -162,7 +162,7 @@ impl ScriptPolicy {
             }
             Posted::Send { request, done } => {
                 let wait = done.map(|done| self.parking.outside(done));
-                out.wants.push(Want::SendRequest { wait, request });
+                out.wants.push(Want::SendRequest { wait, request: *request });
             }
             Posted::Binding { aor, change } => self.binding_changed(aor, change, now, out),
             Posted::Ran { event, took, ok } => self.ran(event, took, ok, out),

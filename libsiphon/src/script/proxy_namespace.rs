@@ -5,9 +5,9 @@ use super::context::{self, Mode};
 use super::convert;
 use super::generation::stage;
 use super::handler::{Event, Handler};
+use super::node_script::Posted;
 use super::registrar_namespace::register;
 use super::request::Request;
-use super::script::Posted;
 use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::policy::{OriginatedRequest, ReplySpec, Want};
@@ -162,7 +162,9 @@ impl Proxy {
             Mode::Inline | Mode::Async | Mode::Lane => {
                 context.want(Want::SendRequest { wait: None, request });
             }
-            Mode::Outside => context.script.post(context.shard, Posted::Send { request, done: None }),
+            Mode::Outside => {
+                context.script.post(context.shard, Posted::Send { request: Box::new(request), done: None })
+            }
         }
         immediate(py, &context, "proxy.send_request()", py.None())
     }

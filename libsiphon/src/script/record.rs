@@ -213,10 +213,9 @@ fn verb(decision: &Decision) -> String {
 pub(crate) fn callback(event: Event, function: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Arc<Handler>>> {
     let Some(function) = function else { return Ok(None) };
     let analyse = |handler: &Handler| {
-        if let Ok(context) = context::current() {
-            if let Some(generation) = context.script.current() {
-                generation.choose(function.py(), context.script.sync_mode(), handler);
-            }
+        let Ok(context) = context::current() else { return };
+        if let Some(generation) = context.script.current() {
+            generation.choose(function.py(), context.script.sync_mode(), handler);
         }
     };
     Handler::callback(event, function, analyse).map(Some)

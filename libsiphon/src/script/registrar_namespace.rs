@@ -171,10 +171,10 @@ impl Contact {
 pub(crate) struct Registrar;
 
 fn address_of_record(value: &Bound<'_, PyAny>) -> PyResult<Text> {
-    if let Ok(text) = value.extract::<&str>() {
-        if !text.contains(':') {
-            return Ok(format!("sip:{}", convert::safe(text)?).into());
-        }
+    if let Ok(text) = value.extract::<&str>()
+        && !text.contains(':')
+    {
+        return Ok(format!("sip:{}", convert::safe(text)?).into());
     }
     convert::uri_text(value)
 }

@@ -418,9 +418,7 @@ impl Request {
         let on_failure = callback(Event::Failure, on_failure)?;
         let named = next_hop.map(convert::target).transpose()?;
         let is_binding = next_hop.is_some_and(super::registrar_namespace::has_binding);
-        let mut options = RelayOptions::default();
-        options.send_socket = send_socket.map(convert::safe).transpose()?.map(Text::from);
-        options.branch_timeout = timeout.map(|t| convert::duration(t, 1.0)).transpose()?;
+        let options = relay_options(send_socket, timeout)?;
         let mut state = self.state();
         state.alive()?;
         let here = |state: &State| Target::uri(state.message.request_uri());
@@ -473,9 +471,7 @@ impl Request {
                 return Err(PyValueError::new_err(text));
             }
         };
-        let mut options = RelayOptions::default();
-        options.send_socket = send_socket.map(convert::safe).transpose()?.map(Text::from);
-        options.branch_timeout = timeout.map(|t| convert::duration(t, 1.0)).transpose()?;
+        let options = relay_options(send_socket, timeout)?;
         let on_reply = callback(Event::Reply, on_reply)?;
         let on_failure = callback(Event::Failure, on_failure)?;
         let mut state = self.state();
@@ -711,6 +707,14 @@ impl Request {
         let state = self.state();
         format!("<Request {} {}>", state.message.method_name(), state.message.request_uri())
     }
+}
+
+fn relay_options(send_socket: Option<&str>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<RelayOptions> {
+    Ok(RelayOptions {
+        send_socket: send_socket.map(convert::safe).transpose()?.map(Text::from),
+        branch_timeout: timeout.map(|t| convert::duration(t, 1.0)).transpose()?,
+        ..RelayOptions::default()
+    })
 }
 
 fn same_header(a: &str, b: &str) -> bool {

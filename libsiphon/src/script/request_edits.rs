@@ -257,10 +257,10 @@ pub(crate) fn forced_next_hop(transport: &str, target: &Bound<'_, PyAny>) -> PyR
 
 /// The display name and URI parts of an address, for scripts that pass a name-addr.
 pub(crate) fn address_uri(value: &Bound<'_, PyAny>) -> PyResult<String> {
-    if let Ok(text) = value.extract::<String>() {
-        if let Ok(address) = NameAddr::parse(convert::safe(&text)?) {
-            return Ok(address.uri.as_str().to_owned());
-        }
+    if let Ok(text) = value.extract::<String>()
+        && let Ok(address) = NameAddr::parse(convert::safe(&text)?)
+    {
+        return Ok(address.uri.as_str().to_owned());
     }
     convert::uri_text(value).map(|t| t.to_string())
 }

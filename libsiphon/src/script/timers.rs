@@ -3,7 +3,7 @@
 use super::generation::Generation;
 use super::handler::Handler;
 use crate::base::time::{Duration, Instant};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -37,7 +37,7 @@ enum Entry {
 #[derive(Default)]
 struct Inner {
     by_time: BTreeMap<(Instant, u64), Entry>,
-    by_key: HashMap<String, (Instant, u64)>,
+    by_key: BTreeMap<String, (Instant, u64)>,
     next: u64,
 }
 

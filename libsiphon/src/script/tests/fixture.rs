@@ -14,7 +14,7 @@ use crate::script::{
     Undo,
 };
 use crate::wire::sip::{Limits, Message, Uri};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
@@ -35,7 +35,7 @@ pub(crate) struct FakeNode {
     pub(crate) bindings: Mutex<BTreeMap<String, Vec<Binding>>>,
     /// Makes saves fail with this reply.
     pub(crate) save_fails: Mutex<Option<ReplySpec>>,
-    pub(crate) metrics: Arc<Mutex<HashMap<String, f64>>>,
+    pub(crate) metrics: Arc<Mutex<BTreeMap<String, f64>>>,
     pub(crate) natted: Mutex<Vec<bool>>,
     pub(crate) requests_counted: AtomicUsize,
 }
@@ -154,7 +154,7 @@ impl NodeServices for FakeNode {
 
 struct FakeMetric {
     name: String,
-    values: Arc<Mutex<HashMap<String, f64>>>,
+    values: Arc<Mutex<BTreeMap<String, f64>>>,
 }
 
 impl FakeMetric {

@@ -2,6 +2,7 @@
 
 mod awaiting;
 mod callbacks;
+mod cost;
 mod fixture;
 mod lanes;
 mod loading;

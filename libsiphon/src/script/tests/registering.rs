@@ -11,8 +11,8 @@ fn register(after_save: &str) -> Rig {
 }
 
 fn reply(rig: &mut Rig) -> ReplySpec {
-    let mut message = request("REGISTER", "sip:example.com", "");
-    match rig.request(&mut message).decision {
+    let message = request("REGISTER", "sip:example.com", "");
+    match rig.request(&message).decision {
         Some(Decision::Reply(spec)) => spec,
         other => panic!("{other:?}"),
     }

@@ -152,7 +152,7 @@ pub(crate) enum Posted {
     /// A lane or the asyncio loop answered.
     Verdict(Ticket, Box<Verdict>),
     /// Send a request of ours and tell the outcome.
-    Send { request: OriginatedRequest, done: Option<Box<dyn FnOnce(Outcome) + Send>> },
+    Send { request: Box<OriginatedRequest>, done: Option<Box<dyn FnOnce(Outcome) + Send>> },
     /// A binding changed.
     Binding { aor: Text, change: BindingChange },
     /// A handler ran in the lane.
@@ -270,7 +270,7 @@ impl Script {
             self.timers.set(shot, &generation, now);
         }
         for request in staged.sends {
-            self.post(0, Posted::Send { request, done: None });
+            self.post(0, Posted::Send { request: Box::new(request), done: None });
         }
         self.retire(replaced);
         Python::attach(|py| tidy(py, &generation));
