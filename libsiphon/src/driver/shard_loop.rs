@@ -39,6 +39,8 @@ const READS_PER_TURN: usize = 16;
 const BATCHES_PER_TURN: usize = 8;
 /// After this long each kind of work makes room for the next, so that slow handlers do not leave the sockets unread.
 const PATIENCE_PER_KIND: Duration = Duration::from_millis(2);
+/// How long a socket that takes no more datagrams is left alone.
+const SEND_AGAIN: Duration = Duration::from_millis(1);
 /// How often a draining shard asks its engine whether it is done.
 const QUIET_CHECK: Duration = Duration::from_millis(20);
 
@@ -90,9 +92,11 @@ impl<E: Engine> ShardLoop<E> {
             return Some(Duration::ZERO);
         }
         let check = self.world.shared.draining.load(Ordering::Relaxed).then_some(self.next_quiet_check);
-        let deadlines = [self.core.deadline(), self.world.streams.deadline(), check];
+        let now = self.now();
+        let blocked = self.world.is_blocked().then_some(now + SEND_AGAIN);
+        let deadlines = [self.core.deadline(), self.world.streams.deadline(), check, blocked];
         let deadline = deadlines.into_iter().flatten().min()?;
-        Some(deadline.since(self.now()))
+        Some(deadline.since(now))
     }
 
     fn has_work(&self) -> bool {
@@ -115,11 +119,6 @@ impl<E: Engine> ShardLoop<E> {
             if event.is_error() {
                 self.world.take_errors(index);
             }
-            if event.is_writable()
-                && let Some(socket) = self.world.udp.get_mut(index)
-            {
-                socket.writable();
-            }
         } else if index < self.readable.len() + self.world.streams.listeners.len() {
             self.world.streams.listener_ready(index - self.readable.len());
         } else {
@@ -130,6 +129,7 @@ impl<E: Engine> ShardLoop<E> {
     }
 
     fn turn(&mut self, now: Instant) {
+        self.world.try_again();
         self.handle_failures();
         self.handle_mail();
         self.read_sockets();
@@ -138,7 +138,6 @@ impl<E: Engine> ShardLoop<E> {
         self.world.streams.accept(now);
         self.handle_stream_events(now);
         for _ in 0..READS_PER_TURN {
-            let now = self.now();
             let Some(flow) = self.world.streams.read_next(now, &mut self.frames) else { break };
             for frame in std::mem::take(&mut self.frames) {
                 self.intake.frame(flow, frame, now, &mut self.core, &mut self.world);
@@ -166,6 +165,9 @@ impl<E: Engine> ShardLoop<E> {
         if std::mem::take(&mut self.mail_waits) {
             self.world.shared.mailboxes.take(self.world.shard(), &mut self.mail);
         }
+        if self.mail.is_empty() {
+            return;
+        }
         let started = self.now();
         for _ in 0..POSTS_PER_TURN {
             let Some((posted, post)) = self.mail.pop_front() else { break };
@@ -178,6 +180,9 @@ impl<E: Engine> ShardLoop<E> {
     }
 
     fn handle_backlog(&mut self) {
+        if self.intake.backlog() == 0 {
+            return;
+        }
         let started = self.now();
         for _ in 0..BACKLOG_PER_TURN {
             let went_on = self.intake.handle_oldest(&mut self.core, &mut self.world);

@@ -293,8 +293,8 @@ impl<E: Engine> Seat<E> {
         let mut udp = Vec::new();
         for (index, socket) in sockets.udp.into_iter().enumerate() {
             let fd = socket.as_raw_fd();
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            poll.registry().register(&mut SourceFd(&fd), socket_token(index), interest)?;
+            // Not WRITABLE: the kernel would report each datagram that it is done with.
+            poll.registry().register(&mut SourceFd(&fd), socket_token(index), Interest::READABLE)?;
             udp.push(UdpSocket::new(socket, &self.shared.net)?);
         }
         let mut listeners = sockets.tcp;

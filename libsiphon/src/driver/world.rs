@@ -184,6 +184,16 @@ impl World {
         self.shared.events.push_all(&mut self.events);
     }
 
+    /// Whether a socket took no more datagrams the last time, with more waiting.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.udp.iter().any(UdpSocket::is_blocked)
+    }
+
+    /// Lets such sockets try again.
+    pub(super) fn try_again(&mut self) {
+        self.udp.iter_mut().for_each(UdpSocket::try_again);
+    }
+
     /// Sends the queued datagrams.
     pub(super) fn flush_datagrams(&mut self) {
         for socket in self.udp.iter_mut().filter(|s| s.wants_flush()) {

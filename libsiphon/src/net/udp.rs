@@ -75,7 +75,7 @@ pub struct UdpSocket {
     bound: SocketAddr,
     waiting: VecDeque<Queued>,
     max_waiting: usize,
-    /// The kernel took no more; cleared when the socket becomes writable.
+    /// The kernel took no more the last time.
     blocked: bool,
     /// The last datagrams with somebody to report to, for what ICMP brings back.
     sent: VecDeque<Sent>,
@@ -173,8 +173,14 @@ impl UdpSocket {
         !self.blocked && !self.waiting.is_empty()
     }
 
-    /// The socket takes datagrams again.
-    pub fn writable(&mut self) {
+    /// Whether the kernel took no more the last time. There is no report of when it does again: try after a
+    /// moment.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// A moment has passed.
+    pub fn try_again(&mut self) {
         self.blocked = false;
     }
 
