@@ -41,6 +41,8 @@ const BATCHES_PER_TURN: usize = 8;
 const PATIENCE_PER_KIND: Duration = Duration::from_millis(2);
 /// How long a socket that takes no more datagrams is left alone.
 const SEND_AGAIN: Duration = Duration::from_millis(1);
+/// The longest a shard sleeps.
+const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// How often a draining shard asks its engine whether it is done.
 const QUIET_CHECK: Duration = Duration::from_millis(20);
 
@@ -95,8 +97,9 @@ impl<E: Engine> ShardLoop<E> {
         let now = self.now();
         let blocked = self.world.is_blocked().then_some(now + SEND_AGAIN);
         let deadlines = [self.core.deadline(), self.world.streams.deadline(), check, blocked];
-        let deadline = deadlines.into_iter().flatten().min()?;
-        Some(deadline.since(now))
+        let nap = deadlines.into_iter().flatten().min().map(|at| at.since(now));
+        // What another thread did to the node, a binding saved there say, may have given this shard a deadline.
+        Some(nap.unwrap_or(LONGEST_NAP).min(LONGEST_NAP))
     }
 
     fn has_work(&self) -> bool {

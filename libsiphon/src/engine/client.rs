@@ -7,6 +7,7 @@ use crate::base::text::{Octets, Text};
 use crate::base::time::Instant;
 use crate::base::wheel::TimerId;
 use crate::policy::WaitId;
+use crate::proto::registrar::PingId;
 use crate::proto::transaction::client::Client as Machine;
 use crate::wire::sip::Method;
 
@@ -42,6 +43,8 @@ pub(crate) enum ClientOwner {
     Branch { server: Key, branch: u16 },
     /// A CANCEL or another request nobody waits for.
     Nobody,
+    /// An OPTIONS that keeps a binding alive: which pinger's, and which ping.
+    Ping { ping: (usize, PingId) },
     /// A request of a script's.
     Originated { wait: Option<WaitId> },
 }

@@ -3,6 +3,7 @@
 
 use crate::base::flow::ConnectionId;
 use crate::base::slab::Key;
+use crate::base::time::Instant;
 use crate::engine::client::ClientOwner;
 use crate::engine::contract::Effects;
 use crate::engine::shard::Shard;
@@ -80,13 +81,17 @@ impl Shard {
         }
     }
 
-    pub(crate) fn next_binding_deadline(&self) -> Option<crate::base::time::Instant> {
+    /// When a binding lapses or a ping is due that this shard looks after.
+    pub(crate) fn next_binding_deadline(&self) -> Option<Instant> {
         let stripes = (usize::from(self.index)..self.node.registrar.location.stripes())
             .step_by(self.node.shards.into());
-        stripes.filter_map(|stripe| self.node.registrar.location.next_deadline(stripe)).min()
+        let lapse = stripes.filter_map(|stripe| self.node.registrar.location.next_deadline(stripe)).min();
+        let ping = self.node.keepalive.deadline().filter(|_| self.index == 0);
+        [lapse, ping].into_iter().flatten().min()
     }
 
     pub(crate) fn tell_bindings(&mut self, changes: Vec<Change>, out: &mut Effects) {
+        self.node.keepalive.observe(&changes, self.now);
         for change in changes {
             self.tell(out, Classes::REGISTRATIONS, || Kind::Binding {
                 aor: change.aor.clone(),

@@ -6,6 +6,7 @@ mod commits;
 mod connections;
 pub mod contract;
 mod inbound;
+pub mod keepalive;
 pub mod node;
 mod originate;
 pub mod ownership;

@@ -4,6 +4,7 @@
 use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::base::token::Secret;
+use crate::engine::keepalive::Keepalive;
 use crate::engine::settings::Settings;
 use crate::proto::auth::{Authenticator, Credentials};
 use crate::proto::proxy::branch::BranchSecret;
@@ -48,6 +49,8 @@ pub struct Node {
     pub auth: Authenticator,
     /// Who may log in; `None` when the configuration names nobody.
     pub logins: ArcSwapOption<Logins>,
+    /// Pings of bindings behind a NAT.
+    pub keepalive: Keepalive,
     settings: Settings,
     calls: Secret,
 }
@@ -75,6 +78,7 @@ impl Node {
             registrar,
             auth,
             logins: ArcSwapOption::empty(),
+            keepalive: Keepalive::new(settings.pings.clone(), secret.derive("keepalive")),
             settings,
             calls: secret.derive("call"),
         }

@@ -1,6 +1,6 @@
 //! Requests of our own, outside any dialog (RFC 3261 8.1): what `proxy.send_request` sends.
 
-use crate::base::flow::{Egress, Flow};
+use crate::base::flow::Egress;
 use crate::base::text::{Octets, Text};
 use crate::engine::client::{ClientOwner, GiveUp};
 use crate::engine::contract::{Effect, Effects};
@@ -10,6 +10,7 @@ use crate::engine::shard::Shard;
 use crate::engine::tickets::Purpose;
 use crate::policy::{OriginatedRequest, Outcome, WaitId};
 use crate::proto::locate::{Locator, Query, Step};
+use crate::proto::registrar::PingId;
 use crate::wire::sip::{Message, Method, NameAddr, RequestBuilder, Uri};
 
 /// A request on its way out.
@@ -17,8 +18,8 @@ use crate::wire::sip::{Message, Method, NameAddr, RequestBuilder, Uri};
 pub(crate) struct Originated {
     pub(crate) request: OriginatedRequest,
     pub(crate) wait: Option<WaitId>,
-    /// Send exactly here: a flow that a caller named.
-    pub(crate) flow: Option<Flow>,
+    /// It is a keepalive: which pinger's, and which ping.
+    pub(crate) ping: Option<(usize, PingId)>,
 }
 
 impl Shard {
@@ -27,8 +28,8 @@ impl Shard {
         if matches!(Method::from_name(&request.method), Method::Invite | Method::Ack | Method::Cancel) {
             return self.answer_wait(wait, Err("this method cannot be sent outside a call"), out);
         }
-        let originated = Box::new(Originated { flow: request.flow, request, wait });
-        if let Some(flow) = originated.flow {
+        let originated = Box::new(Originated { request, wait, ping: None });
+        if let Some(flow) = originated.request.flow {
             return self.launch_originated(*originated, flow.back(), out);
         }
         match next_hop(&originated.request) {
@@ -59,9 +60,13 @@ impl Shard {
         }
     }
 
-    fn launch_originated(&mut self, originated: Originated, egress: Egress, out: &mut Effects) {
+    pub(crate) fn launch_originated(&mut self, originated: Originated, egress: Egress, out: &mut Effects) {
         let node = self.node.clone();
-        let Originated { request, wait, .. } = originated;
+        let Originated { request, wait, ping } = originated;
+        let owner = match ping {
+            Some(ping) => ClientOwner::Ping { ping },
+            None => ClientOwner::Originated { wait },
+        };
         let Some(listener) = node.own.listener_for(egress.transport, &egress.remote, egress.local) else {
             return self.answer_wait(wait, Err("no listener of that transport and family"), out);
         };
@@ -77,7 +82,7 @@ impl Shard {
             ))
         });
         let own_uri = format!("<sip:{}:{}>", listener.host, listener.port);
-        let key = self.reserve_client(method, egress, ClientOwner::Originated { wait }, call_id.clone());
+        let key = self.reserve_client(method, egress, owner, call_id.clone());
         let branch = node.branches.encode(self.index, key, 0);
         let via = format!(
             "SIP/2.0/{} {}:{};branch={};rport",

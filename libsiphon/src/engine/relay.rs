@@ -95,8 +95,7 @@ impl Shard {
         work.max_forwards = hops.max_forwards;
         work.record_route |= options.record_route;
         work.branch_timeout = options.branch_timeout.or(work.branch_timeout);
-        let socket = options.send_socket.as_deref().and_then(|text| text.parse().ok());
-        work.send_socket = socket.or(work.send_socket);
+        work.send_socket = options.send_socket.or(work.send_socket.take());
         let invite = work.request.method() == Method::Invite;
         work.context.get_or_insert_with(|| Context::new(invite, hops.max_breadth, breadth));
         work.context_done = false;
@@ -126,8 +125,19 @@ impl Shard {
             cancelled: false,
         });
         match hop.map(|hop| hop.next) {
-            Ok(NextHop::Egress(egress)) => self.launch_branch(server, number, egress, out),
-            Ok(NextHop::Resolve(query)) => {
+            Ok(next) => self.go(server, number, next, out),
+            Err(no_route) => {
+                let input = ContextInput::BranchFailed { branch: number, status: no_route.status() };
+                self.feed_context(server, input, out);
+            }
+        }
+    }
+
+    /// Sends a branch on its way.
+    fn go(&mut self, server: Key, number: u16, next: NextHop, out: &mut Effects) {
+        match next {
+            NextHop::Egress(egress) => self.launch_branch(server, number, egress, out),
+            NextHop::Resolve(query) => {
                 let size = self.work(server).map_or(0, |w| w.edited.bytes().len());
                 let locator = self.locator(query, size);
                 if let Some(branch) = self.work(server).and_then(|w| w.branch_mut(number)) {
@@ -136,10 +146,6 @@ impl Shard {
                 if !self.run_locator(server, number, out) {
                     self.branch_unreachable(server, number, out);
                 }
-            }
-            Err(no_route) => {
-                let input = ContextInput::BranchFailed { branch: number, status: no_route.status() };
-                self.feed_context(server, input, out);
             }
         }
     }
@@ -218,7 +224,23 @@ impl Shard {
         if work.branch_mut(number).is_none_or(|b| b.cancelled) {
             return false;
         }
+        let without_flow = self.without_token_flow(server, number);
+        if let Some(next) = without_flow {
+            self.go(server, number, next, out);
+            return true;
+        }
         self.run_locator(server, number, out)
+    }
+
+    /// A route token whose flow leads nowhere any more falls through to normal routing, once.
+    fn without_token_flow(&mut self, server: Key, number: u16) -> Option<NextHop> {
+        let work = self.work(server)?;
+        if !work.as_it_stands || work.token_egress.take().is_none() {
+            return None;
+        }
+        let hop = nexthop::next_hop(&work.edited, work.consumed_routes, None, None).ok()?;
+        work.branch_mut(number)?.strict = hop.strict;
+        Some(hop.next)
     }
 
     /// Renders the request for one address and starts its client transaction (RFC 3261 16.6 steps 3 to 11).
@@ -226,11 +248,14 @@ impl Shard {
         let node = self.node.clone();
         let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
         let (method, call_id) = (work.request.method(), work.call_id.clone());
-        let local = work.send_socket.or(egress.local);
-        let Some(listener) = node.own.listener_for(egress.transport, &egress.remote, local) else {
+        let wanted = work.send_socket.as_deref();
+        let named = wanted.and_then(|text| node.own.listener_named(text, egress.transport, &egress.remote));
+        let found = || node.own.listener_for(egress.transport, &egress.remote, egress.local);
+        let Some(listener) = named.or_else(found) else {
             return self.branch_unreachable(server, number, out);
         };
-        let egress = Egress { local: egress.local.or(Some(listener.bound)), ..egress };
+        let own_local = egress.local.filter(|_| named.is_none());
+        let egress = Egress { local: own_local.or(Some(listener.bound)), ..egress };
         let key =
             self.reserve_client(method, egress, ClientOwner::Branch { server, branch: number }, call_id);
         let Some(work) = self.servers.get_mut(server).and_then(|s| s.work.as_deref_mut()) else { return };
@@ -305,6 +330,7 @@ impl Shard {
                 self.forget_client(key, out);
                 return self.answer_wait(wait, Err("timeout"), out);
             }
+            ClientOwner::Ping { .. } => return self.forget_client(key, out),
             ClientOwner::Nobody => return,
         };
         let input = match why {
@@ -357,7 +383,7 @@ impl Shard {
                 self.feed_context(server, input(branch), out);
             }
             Some(ClientOwner::Originated { wait }) => self.answer_wait(wait, Err(why), out),
-            Some(ClientOwner::Nobody) | None => {}
+            Some(ClientOwner::Ping { .. } | ClientOwner::Nobody) | None => {}
         }
     }
 

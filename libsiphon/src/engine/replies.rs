@@ -35,6 +35,7 @@ impl Shard {
             ClientOwner::Originated { wait } if status >= 200 => {
                 self.answer_wait(wait, Ok(message.clone()), out)
             }
+            ClientOwner::Ping { ping } => self.ping_answered(ping),
             ClientOwner::Originated { .. } | ClientOwner::Nobody => {}
         }
     }

@@ -8,11 +8,11 @@ use crate::engine::inbound::response_egress;
 use crate::engine::shard::Shard;
 use crate::event::{Classes, Kind, Side};
 use crate::policy::verdict::{Header, ReplySpec};
-use crate::proto::proxy::forward::mark_received;
+use crate::proto::proxy::forward::{Marks, mark_received};
 use crate::proto::proxy::validate::Rejection;
 use crate::proto::transaction::Class;
 use crate::proto::transaction::server::Input as ServerInput;
-use crate::wire::sip::{HeaderId, Message, Method, ResponseBuilder};
+use crate::wire::sip::{HeaderId, Limits, Message, Method, ResponseBuilder};
 
 impl Shard {
     /// Answers with `code`, its registered phrase, and `headers`.
@@ -39,9 +39,9 @@ impl Shard {
         let node = self.node.clone();
         let settings = node.settings();
         let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
-        let marked = mark_received(&work.request, &work.flow, &settings.limits).ok().flatten();
-        let request = marked.as_ref().unwrap_or(&work.request);
-        let mut response = ResponseBuilder::to(request, spec.code);
+        let (via, odd) = noted(&work.request, &work.flow, &settings.limits);
+        let request = odd.as_ref().unwrap_or(&work.request);
+        let mut response = ResponseBuilder::to(request, spec.code).top_via(via);
         if let Some(reason) = &spec.reason {
             response = response.reason(&**reason);
         }
@@ -116,9 +116,10 @@ impl Shard {
     pub(crate) fn send_trying(&mut self, server: Key, out: &mut Effects) {
         let node = self.node.clone();
         let Some(work) = self.work(server) else { return };
-        let marked = mark_received(&work.request, &work.flow, &node.settings().limits).ok().flatten();
+        let (via, odd) = noted(&work.request, &work.flow, &node.settings().limits);
+        let request = odd.as_ref().unwrap_or(&work.request);
         let mut bytes = Vec::with_capacity(256);
-        if ResponseBuilder::to(marked.as_ref().unwrap_or(&work.request), 100).write(&mut bytes).is_err() {
+        if ResponseBuilder::to(request, 100).top_via(via).write(&mut bytes).is_err() {
             return;
         }
         let bytes = Octets::from(bytes);
@@ -141,9 +142,10 @@ impl Shard {
         if request.method() == Method::Ack {
             return;
         }
-        let marked = mark_received(request, flow, &self.node.settings().limits).ok().flatten();
-        let request = marked.as_ref().unwrap_or(request);
-        let mut response = ResponseBuilder::to(request, code).to_tag(tag_text(self.rng.next_u64()));
+        let (via, odd) = noted(request, flow, &self.node.settings().limits);
+        let request = odd.as_ref().unwrap_or(request);
+        let mut response =
+            ResponseBuilder::to(request, code).top_via(via).to_tag(tag_text(self.rng.next_u64()));
         if let Some(reason) = reason {
             response = response.reason(reason);
         }
@@ -162,4 +164,16 @@ pub(crate) fn tag_text(tag: u64) -> String {
     let mut text = Vec::with_capacity(12);
     push_hex(&mut text, tag, 12);
     String::from_utf8(text).unwrap_or_default()
+}
+
+/// The topmost Via with its source noted, empty when there is nothing to note; and the whole request so marked, for
+/// the rare Via whose value cannot simply be written (RFC 3261 18.2.1, RFC 3581 4).
+fn noted(request: &Message, flow: &Flow, limits: &Limits) -> (Vec<u8>, Option<Message>) {
+    let via = request.via();
+    let marks = Marks::of(&via, flow);
+    let mut value = Vec::new();
+    if marks.is_empty() || marks.write(&via, &mut value) {
+        return (value, None);
+    }
+    (Vec::new(), mark_received(request, flow, limits).ok().flatten())
 }

@@ -16,7 +16,6 @@ use crate::proto::transaction::server::Server as Machine;
 use crate::wire::sip::{Message, Method};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 
 /// One server transaction. It lingers after its final response, so everything that is needed only until
 /// then is in `work`.
@@ -66,7 +65,7 @@ pub(crate) struct Work {
     pub(crate) record_route: bool,
     /// Limits how long one branch may ring.
     pub(crate) branch_timeout: Option<crate::base::time::Duration>,
-    pub(crate) send_socket: Option<SocketAddr>,
+    pub(crate) send_socket: Option<Text>,
     /// The request is relayed as it stands; of a fork, each branch has its target.
     pub(crate) as_it_stands: bool,
     /// Max-Forwards of what is forwarded.

@@ -1,6 +1,7 @@
 //! What a shard is configured with. Built by `app` from the role's YAML, by tests from literals.
 
 use crate::base::time::Duration;
+use crate::proto::registrar::PingSettings;
 use crate::proto::transaction::TimerSettings;
 use crate::wire::sip::Limits;
 
@@ -28,6 +29,8 @@ pub struct Settings {
     pub max_datagram: usize,
     /// The Server header field of responses made here; `None` sends none.
     pub server_header: Option<String>,
+    /// How bindings behind a NAT are kept alive, each way by itself; none by default.
+    pub pings: Vec<PingSettings>,
     /// Lower and upper bound of the jittered Retry-After of a 503, in seconds.
     pub retry_after: (u32, u32),
 }
@@ -44,6 +47,7 @@ impl Default for Settings {
             max_queued_questions: 16,
             max_datagram: 1300,
             server_header: None,
+            pings: Vec::new(),
             retry_after: (2, 10),
         }
     }

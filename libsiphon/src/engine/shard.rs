@@ -160,6 +160,7 @@ impl Shard {
         }
         self.due = due;
         self.expire_bindings(out);
+        self.ping_bindings(out);
     }
 
     /// When `tick` is wanted; `None` when nothing is pending.

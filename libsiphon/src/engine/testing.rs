@@ -55,9 +55,16 @@ pub(crate) fn node(settings: Settings) -> Arc<Node> {
 
 impl Table {
     pub(crate) fn new(decide: impl FnMut(&Question) -> Option<Verdict> + 'static) -> Self {
+        Table::with(Settings::default(), decide)
+    }
+
+    pub(crate) fn with(
+        settings: Settings,
+        decide: impl FnMut(&Question) -> Option<Verdict> + 'static,
+    ) -> Self {
         let now = Instant::from_unix_secs(1_700_000_000);
         Table {
-            shard: Shard::new(0, node(Settings::default()), Rng::seeded(1), now),
+            shard: Shard::new(0, node(settings), Rng::seeded(1), now),
             now,
             decide: Box::new(decide),
             open: Vec::new(),

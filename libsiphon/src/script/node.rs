@@ -81,6 +81,7 @@ impl Credentials for Nobody {
 
 impl ScriptNode {
     fn tell(&self, changes: Vec<Change>, now: Instant) {
+        self.node.keepalive.observe(&changes, now);
         if !self.events.classes().contains(Classes::REGISTRATIONS) {
             return;
         }

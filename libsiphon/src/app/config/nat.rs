@@ -9,7 +9,7 @@ use super::unit::Seconds;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Nat {
-    /// CRLF pings towards bindings that came over UDP from behind a NAT, or over a connection.
+    /// CRLF pings towards bindings that came over UDP from behind a NAT.
     pub crlf_keepalive: CrlfKeepalive,
     /// OPTIONS pings towards bindings from behind a NAT; a binding that stops answering is removed.
     pub keepalive: Keepalive,
@@ -24,14 +24,11 @@ pub struct CrlfKeepalive {
     /// Time between two pings to a binding. Default 30 s.
     #[schemars(extend("x-min" = "1s", "x-max" = "1h"))]
     pub interval_secs: Seconds,
-    /// Pings in a row that a connection may leave unanswered before it is closed. Default 3.
-    #[schemars(range(min = 1, max = 100))]
-    pub failure_threshold: u32,
 }
 
 impl Default for CrlfKeepalive {
     fn default() -> Self {
-        Self { enabled: true, interval_secs: Seconds::of(30), failure_threshold: 3 }
+        Self { enabled: true, interval_secs: Seconds::of(30) }
     }
 }
 

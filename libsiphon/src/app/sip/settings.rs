@@ -11,6 +11,7 @@ use crate::app::config::script::Script;
 use crate::app::config::transaction::Transaction;
 use crate::base::flow::Transport;
 use crate::base::text::Text;
+use crate::base::time::Duration;
 use crate::driver::overload::OverloadSettings;
 use crate::driver::start::{DriverConfig, Listen as Bind};
 use crate::engine::Settings;
@@ -19,7 +20,7 @@ use crate::net::NetSettings;
 use crate::net::dns::DnsSettings;
 use crate::proto::auth::{Algorithm, DigestSettings, StaticUsers, UserSecret};
 use crate::proto::proxy::own;
-use crate::proto::registrar::RegistrarSettings;
+use crate::proto::registrar::{PingMethod, PingSettings, RegistrarSettings};
 use crate::proto::transaction::TimerSettings;
 use crate::wire::sip;
 
@@ -80,8 +81,28 @@ impl SipBlocks<'_> {
             // RFC 3261 18.1.1: within 200 bytes of the path MTU, or at 1300 when the MTU is the usual one.
             max_datagram: usize::from(self.listen.mtu).saturating_sub(200),
             server_header: self.server.server_header.clone(),
+            pings: self.pings(),
             retry_after: self.retry_after(),
         }
+    }
+
+    fn pings(&self) -> Vec<PingSettings> {
+        let (crlf, options) = (&self.nat.crlf_keepalive, &self.nat.keepalive);
+        let ping = |method, interval: Duration, threshold| PingSettings {
+            method,
+            interval,
+            failure_threshold: threshold,
+            ..PingSettings::default()
+        };
+        let mut pings = Vec::new();
+        if crlf.enabled {
+            // Nobody answers them over UDP, so no number of them says that a phone is gone.
+            pings.push(ping(PingMethod::Crlf, crlf.interval_secs.0, u32::MAX));
+        }
+        if options.enabled {
+            pings.push(ping(PingMethod::Options, options.interval_secs.0, options.failure_threshold));
+        }
+        pings
     }
 
     fn messages(&self) -> sip::Limits {

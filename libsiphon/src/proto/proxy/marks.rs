@@ -31,7 +31,7 @@ impl Marks {
 
     /// Appends the value of `via` with these marks. False, and nothing is appended, when the sender filled in what
     /// is ours to fill in, or wrote it in an unusual way: [`mark_received`] copes with that.
-    pub(super) fn write(&self, via: &TopVia<'_>, out: &mut Vec<u8>) -> bool {
+    pub fn write(&self, via: &TopVia<'_>, out: &mut Vec<u8>) -> bool {
         let value = via.value.as_bytes();
         let asked = match self.rport {
             None => None,

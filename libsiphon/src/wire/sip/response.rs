@@ -20,6 +20,7 @@ pub struct ResponseBuilder<'a> {
     code: u16,
     reason: Cow<'a, str>,
     tag: Option<Cow<'a, str>>,
+    top_via: Vec<u8>,
     /// Header lines, ready.
     lines: Vec<u8>,
     body: Cow<'a, [u8]>,
@@ -35,6 +36,7 @@ impl<'a> ResponseBuilder<'a> {
             code,
             reason: Cow::Borrowed(reason_phrase(code)),
             tag: None,
+            top_via: Vec::new(),
             lines: Vec::new(),
             body: Cow::Borrowed(&[]),
             fault,
@@ -45,6 +47,13 @@ impl<'a> ResponseBuilder<'a> {
     pub fn reason(mut self, reason: impl Into<Cow<'a, str>>) -> Self {
         self.reason = reason.into();
         self.note(check_text(&self.reason));
+        self
+    }
+
+    /// The value to write in place of the request's topmost Via: the same with `received` and `rport` noted in it
+    /// (RFC 3261 18.2.1). It is taken from the request, so it holds no line break.
+    pub fn top_via(mut self, value: Vec<u8>) -> Self {
+        self.top_via = value;
         self
     }
 
@@ -106,6 +115,7 @@ impl<'a> ResponseBuilder<'a> {
         let bytes = request.bytes();
         let dialog = (101..300).contains(&self.code) && may_form_dialog(request.method());
         let own_tag = self.tag.as_ref().filter(|_| self.code > 100 && request.to_tag().is_none());
+        let mut top_via = Some(self.top_via.as_slice()).filter(|v| !v.is_empty());
         for entry in &request.index().entries {
             let wanted = match entry.id {
                 HeaderId::Via | HeaderId::From | HeaderId::To | HeaderId::CallId | HeaderId::CSeq => true,
@@ -118,7 +128,15 @@ impl<'a> ResponseBuilder<'a> {
             }
             out.extend_from_slice(entry.id.name().as_bytes());
             out.extend_from_slice(b": ");
-            out.extend_from_slice(entry.value.of(bytes));
+            let value = entry.value.of(bytes);
+            let own_via = if entry.id == HeaderId::Via { top_via.take() } else { None };
+            match own_via.zip(value.strip_prefix(request.via().value.as_bytes())) {
+                Some((via, others)) => {
+                    out.extend_from_slice(via);
+                    out.extend_from_slice(others);
+                }
+                None => out.extend_from_slice(value),
+            }
             if let Some(tag) = own_tag.filter(|_| entry.id == HeaderId::To) {
                 out.extend_from_slice(b";tag=");
                 out.extend_from_slice(tag.as_bytes());
