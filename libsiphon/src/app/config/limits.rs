@@ -43,7 +43,7 @@ pub struct Limits {
     /// (RFC 5626 4.4.1). Default 1 h.
     #[schemars(extend("x-min" = "1s", "x-max" = "30d"))]
     pub connection_idle_secs: Seconds,
-    /// Bytes that may wait to be written to one connection. Beyond it the connection is closed. Default 1 MiB.
+    /// Bytes that may wait to be written to one connection. A message beyond it counts as not sent. Default 1 MiB.
     #[schemars(extend("x-min" = "16KiB", "x-max" = "64MiB"))]
     pub send_queue_bytes: Bytes,
 }
