@@ -115,7 +115,7 @@ impl<E: Engine> Core<E> {
                 }
                 Want::Tell(Notice::HandlerRan { handler, took, ok }) => {
                     let shard = world.shard();
-                    self.effects.tell(Classes::POLICY, || Event {
+                    self.effects.tell(Classes::HANDLERS, || Event {
                         at: now,
                         shard,
                         kind: Kind::HandlerRan { handler, took, ok },

@@ -47,7 +47,7 @@ impl Shard {
     }
 
     fn tell_decided(&self, server: Key, decision: &Decision, out: &mut Effects) {
-        if !out.is_read(Classes::POLICY) {
+        if !out.is_read(Classes::DECISIONS) {
             return;
         }
         let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
@@ -61,7 +61,7 @@ impl Shard {
         };
         let (call_id, method) = (work.call_id.clone(), work.request.method());
         let script_line = work.script_line.clone();
-        self.tell(out, Classes::POLICY, || Kind::Decided {
+        self.tell(out, Classes::DECISIONS, || Kind::Decided {
             call_id,
             method,
             decision: Text::from(text),

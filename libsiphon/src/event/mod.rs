@@ -17,12 +17,16 @@ impl Classes {
     pub const TRANSACTIONS: Classes = Classes(2);
     /// Bindings.
     pub const REGISTRATIONS: Classes = Classes(4);
-    /// Handlers run and failed, and what policy decided.
+    /// Policies that failed.
     pub const POLICY: Classes = Classes(8);
     /// Connections, refused and shed messages.
     pub const EDGE: Classes = Classes(16);
+    /// What policy decided, one per request.
+    pub const DECISIONS: Classes = Classes(32);
+    /// Handlers run, one per question.
+    pub const HANDLERS: Classes = Classes(64);
     /// Everything.
-    pub const ALL: Classes = Classes(31);
+    pub const ALL: Classes = Classes(127);
 
     /// Whether all of `other` is in here.
     pub const fn contains(self, other: Classes) -> bool {
@@ -237,7 +241,9 @@ impl Kind {
             | Kind::TransactionCompleted { .. }
             | Kind::TransactionEnded { .. } => Classes::TRANSACTIONS,
             Kind::Binding { .. } => Classes::REGISTRATIONS,
-            Kind::Decided { .. } | Kind::HandlerRan { .. } | Kind::PolicyFailed { .. } => Classes::POLICY,
+            Kind::Decided { .. } => Classes::DECISIONS,
+            Kind::HandlerRan { .. } => Classes::HANDLERS,
+            Kind::PolicyFailed { .. } => Classes::POLICY,
             Kind::Refused { .. }
             | Kind::Shed { .. }
             | Kind::ConnectionOpened { .. }

@@ -181,7 +181,7 @@ impl Counters {
 
 impl Observer for Arc<Counters> {
     fn classes(&self) -> Classes {
-        Classes::TRANSACTIONS.with(Classes::REGISTRATIONS).with(Classes::POLICY).with(Classes::EDGE)
+        Classes::TRANSACTIONS.with(Classes::REGISTRATIONS).with(Classes::HANDLERS).with(Classes::EDGE)
     }
 
     fn see(&mut self, event: &Event) {
