@@ -10,4 +10,5 @@ mod namespaces;
 mod registering;
 mod reloading;
 mod seed;
+mod surface;
 mod verdicts;
