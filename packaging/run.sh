@@ -1,7 +1,7 @@
-#!/bin/sh
+#!/bin/bash
 # packaging/run.sh [PORT]: builds siphon-proxy in the one development profile and starts it on loopback
 # with its embedded configuration and script. Ctrl-C stops it.
-set -eu
+set -eu -o pipefail
 cd "$(dirname "$0")/.."
 . target/siphon.env
 port=${1:-5060}
@@ -23,4 +23,10 @@ fi
 start=$(date +%s)
 cargo build --quiet -p siphon-proxy
 echo "run: built in $(($(date +%s) - start)) s"
-SIPHON_PORT=$port exec target/debug/siphon-proxy
+cat <<TEXT
+run: accounts alice (password wonderland) and bob (password builder) in the domain siphon.local
+run: log also in target/run.log; call through it from another shell with: make call PORT=$port
+run: Ctrl-C stops it
+TEXT
+# tee must outlive Ctrl-C, or the last lines of the log would have nowhere to go.
+SIPHON_PORT=$port SIPHON_LOG=${SIPHON_LOG:-debug} target/debug/siphon-proxy 2>&1 | tee -i target/run.log

@@ -132,6 +132,7 @@ fn daemon(program: &Path, scratch: &Scratch, address: SocketAddr, shards: usize)
         .replace("@SCRIPT@", &script.display().to_string())
         .replace("@USERS@", &users);
     let config = scratch.write("siphon-proxy.yaml", config);
+    let program = program.canonicalize().unwrap_or_else(|_| program.to_owned());
     let mut command = Command::new(program);
     command.arg("--config").arg(config).current_dir(scratch.path());
     command

@@ -96,6 +96,7 @@ pub(crate) struct World {
     callees: Vec<SocketAddr>,
     all: Vec<One>,
     open: u32,
+    unacked: u32,
     timers: BinaryHeap<Reverse<(Instant, u32, Timer)>>,
     out: Vec<u8>,
     resent: u32,
@@ -107,7 +108,7 @@ impl World {
         let (all, timers) = (Vec::with_capacity(100_000), BinaryHeap::new());
         let (callers, callees, faults, out) =
             (Vec::new(), Vec::new(), BTreeMap::new(), Vec::with_capacity(4096));
-        Self { plan, callers, callees, all, open: 0, timers, out, resent: 0, faults }
+        Self { plan, callers, callees, all, open: 0, unacked: 0, timers, out, resent: 0, faults }
     }
 
     /// Sets the sockets of the callers and the addresses of the callees.
@@ -123,7 +124,7 @@ impl World {
 
     /// Whether nothing is under way.
     pub(crate) fn is_quiet(&self) -> bool {
-        self.open == 0 && self.all.iter().rev().take(64).all(|one| one.callee.answer.is_none())
+        self.open == 0 && self.unacked == 0
     }
 
     /// Begins the next operation.
@@ -214,7 +215,7 @@ impl World {
                     }
                 }
                 Timer::GiveUp => {
-                    self.all[number as usize].callee.answer = None;
+                    self.unacked -= u32::from(self.all[number as usize].callee.answer.take().is_some());
                     if !matches!(state, State::Done | State::Shed | State::Failed) {
                         self.end(number, State::Failed);
                         self.fault(format!("no end after {PATIENCE:?}, in state {state:?}"));
@@ -331,6 +332,7 @@ impl World {
                 out.clear();
                 operation::answer(&mut out, &text, "200 OK", local, transport);
                 one.answer = Some((Rc::clone(line), from, out.as_slice().into()));
+                self.unacked += 1;
                 if self.plan.ring.is_zero() {
                     self.answer(number, Instant::now());
                 } else {
@@ -340,7 +342,7 @@ impl World {
             }
         } else if text.starts_with(b"ACK ") {
             one.acks += 1;
-            one.answer = None;
+            self.unacked -= u32::from(one.answer.take().is_some());
             self.check_in_dialog(text);
         } else if text.starts_with(b"BYE ") {
             one.byes += 1;
@@ -355,12 +357,9 @@ impl World {
 
     /// The callee picks up; over UDP its 200 is repeated until the ACK comes (RFC 3261 13.3.1.4).
     fn answer(&mut self, number: u32, now: Instant) {
-        let answer = &mut self.all[number as usize].callee.answer;
-        let Some((line, to, bytes)) = answer else { return };
+        let Some((line, to, bytes)) = &self.all[number as usize].callee.answer else { return };
         line.send(bytes, *to);
-        if self.plan.operation.is_tcp() {
-            *answer = None;
-        } else {
+        if !self.plan.operation.is_tcp() {
             self.timers.push(Reverse((now + T1, number, Timer::ResendAnswer(T1))));
         }
     }

@@ -9,7 +9,7 @@ pub fn draw(
     left: (&str, &Peer),
     middle: &str,
     right: (&str, &Peer),
-    note: impl Fn(&Recorded) -> Option<String>,
+    mut note: impl FnMut(&Recorded) -> Option<String>,
 ) -> String {
     let side = |peer: &Peer, on_left: bool| peer.record().into_iter().map(move |r| (r.at, on_left, r));
     let mut all: Vec<_> = side(left.1, true).chain(side(right.1, false)).collect();

@@ -3,13 +3,12 @@
 
 #![allow(clippy::disallowed_methods, reason = "real peers live in real time")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use siphon_tests::ladder;
-use siphon_tests::message::Message;
 use siphon_tests::peer::{Peer, Recorded};
 use siphon_tests::phone::Phone;
 
@@ -31,9 +30,10 @@ fn main() -> ExitCode {
         Phone::new(Peer::udp(proxy), "alice", DOMAIN, &password("SIPHON_ALICE_PASSWORD", "wonderland"));
     let bob = Phone::new(Peer::udp(proxy), "bob", DOMAIN, &password("SIPHON_BOB_PASSWORD", "builder"));
     call(&alice, &bob);
-    let decisions = log.map(|path| decisions(&path)).unwrap_or_default();
-    let ladder =
-        ladder::draw(("alice", &alice.peer), "siphon-proxy", ("bob", &bob.peer), |r| beside(r, &decisions));
+    let mut decisions = log.map(|path| decisions(&path)).unwrap_or_default();
+    let ladder = ladder::draw(("alice", &alice.peer), "siphon-proxy", ("bob", &bob.peer), |r| {
+        beside(r, &mut decisions)
+    });
     println!("{ladder}\ncall: alice and bob registered with digest, talked, and hung up");
     ExitCode::SUCCESS
 }
@@ -59,27 +59,35 @@ fn call(alice: &Phone, bob: &Phone) {
     alice.peer.final_status("BYE", 200);
 }
 
-/// What the proxy's log says was decided, by Call-ID, method and CSeq number.
-fn decisions(path: &str) -> BTreeMap<String, String> {
+/// What the proxy's log says was decided, by Call-ID and method, in order.
+fn decisions(path: &str) -> BTreeMap<String, VecDeque<String>> {
     let log = std::fs::read_to_string(path).unwrap_or_default();
     let field = |line: &str, name: &str| {
-        let value = line.split_once(&format!("{name}="))?.1;
+        let value = line.split_once(&format!(" {name}="))?.1;
         let value = value
             .strip_prefix('"')
             .map_or_else(|| value.split(' ').next(), |quoted| quoted.split('"').next());
         value.map(str::to_owned)
     };
-    let decided = log.lines().filter_map(|line| {
-        let key = format!("{} {}", field(line, "call_id")?, field(line, "cseq")?);
-        Some((key, format!("{} by {}", field(line, "decided")?, field(line, "line")?)))
-    });
-    decided.collect()
+    let mut decided = BTreeMap::<String, VecDeque<String>>::new();
+    for line in log.lines().filter(|line| line.contains("policy decided")) {
+        let (Some(call_id), Some(method)) = (field(line, "call_id"), field(line, "method")) else { continue };
+        let text = field(line, "decision").unwrap_or_default();
+        let by = field(line, "script_line").map_or(String::new(), |at| format!(", {at}"));
+        decided.entry(format!("{call_id} {method}")).or_default().push_back(text + &by);
+    }
+    decided
 }
 
-fn beside(recorded: &Recorded, decisions: &BTreeMap<String, String>) -> Option<String> {
-    let Recorded { sent: true, message, .. } = recorded else { return None };
-    let key = format!("{} {}", message.header("Call-ID"), message.header("CSeq"));
-    decisions.get(&key).filter(|_| Message::status(message) == 0).cloned()
+/// The decision about a request that a phone sent; the ACK to a refusal is the engine's own business.
+fn beside(recorded: &Recorded, decisions: &mut BTreeMap<String, VecDeque<String>>) -> Option<String> {
+    let message = &recorded.message;
+    if !recorded.sent || message.status() != 0 {
+        return None;
+    }
+    let key = format!("{} {}", message.header("Call-ID"), message.method());
+    let to_refusal = message.method() == "ACK" && message.header("Route").is_empty();
+    if to_refusal { None } else { decisions.get_mut(&key)?.pop_front() }
 }
 
 fn options(peer: &Peer) -> String {
