@@ -188,7 +188,7 @@ pub(super) fn send_to(transport: Transport, remote: SocketAddr, bytes: &[u8], re
     Effect::Send {
         egress: Egress { transport, local: None, remote, connection: None, may_connect: true },
         bytes: bytes.into(),
-        report: Some(SendReport(crate::base::slab::Key { slot: report, generation: 1 })),
+        report: Some(SendReport::Client(crate::base::slab::Key { slot: report, generation: 1 })),
     }
 }
 

@@ -105,9 +105,14 @@ pub enum Mail {
     },
 }
 
-/// The client transaction that is to hear of a failed send.
+/// The transaction that is to hear of a failed send.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct SendReport(pub Key);
+pub enum SendReport {
+    /// A client transaction (RFC 3261 17.1.4).
+    Client(Key),
+    /// A server transaction (RFC 3261 17.2.4).
+    Server(Key),
+}
 
 /// Which shard a mail goes to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

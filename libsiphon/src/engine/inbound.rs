@@ -183,7 +183,13 @@ impl Shard {
     fn on_ack(&mut self, flow: Flow, message: Message, out: &mut Effects) {
         let key = Lookup::of(&message, &self.node.matching);
         if let Some(server) = self.find_server(&key) {
-            return self.feed_server(server, ServerInput::Ack, out);
+            let succeeded = self.servers.get(server).is_some_and(|s| s.machine.has_succeeded());
+            self.feed_server(server, ServerInput::Ack, out);
+            // RFC 6026 7.1: in Accepted the ACK is for the transaction user, here whoever sent the 2xx. It bears the
+            // INVITE's branch where the client is an RFC 2543 one.
+            if !succeeded {
+                return;
+            }
         }
         let node = self.node.clone();
         let limits = &node.settings().limits;

@@ -1,9 +1,9 @@
 //! Responses made here: by the server transaction, or without one (RFC 3261 8.2.6, 8.2.7).
 
-use crate::base::flow::Flow;
+use crate::base::flow::{Egress, Flow};
 use crate::base::slab::Key;
 use crate::base::text::{Octets, Text, push_hex};
-use crate::engine::contract::Effects;
+use crate::engine::contract::{Effects, SendReport};
 use crate::engine::inbound::response_egress;
 use crate::engine::shard::Shard;
 use crate::event::{Classes, Kind, Side};
@@ -126,7 +126,7 @@ impl Shard {
         let Some(entry) = self.servers.get_mut(server) else { return };
         entry.last = Some(bytes.clone());
         let (egress, method) = (entry.back, entry.method);
-        self.send(egress, bytes, 100, method, None, out);
+        self.send(egress, bytes, 100, method, report_for(server, &egress), out);
     }
 
     /// A response without a transaction, for what never became one: malformed and shed requests.
@@ -158,6 +158,12 @@ impl Shard {
             self.send(egress, Octets::from(bytes), code, request.method(), None, out);
         }
     }
+}
+
+/// Whom a failed response is told (RFC 3261 17.2.4). A datagram that could not leave is sent again when the request
+/// comes again; a stream that broke stays broken.
+pub(crate) fn report_for(server: Key, egress: &Egress) -> Option<SendReport> {
+    egress.transport.is_reliable().then_some(SendReport::Server(server))
 }
 
 pub(crate) fn tag_text(tag: u64) -> String {

@@ -63,7 +63,7 @@ impl Shard {
         let (egress, method) = (server.back, server.method);
         if let Some(bytes) = server.last.clone() {
             let status = status_of(&bytes);
-            self.send(egress, bytes, status, method, None, out);
+            self.send(egress, bytes, status, method, super::respond::report_for(key, &egress), out);
         }
     }
 
@@ -172,7 +172,7 @@ impl Shard {
         let (egress, method) = (client.egress, if ack { Method::Ack } else { client.method });
         let bytes = if ack { client.ack.clone() } else { client.sent.clone() };
         if let Some(bytes) = bytes {
-            self.send(egress, bytes, 0, method, Some(SendReport(key)), out);
+            self.send(egress, bytes, 0, method, Some(SendReport::Client(key)), out);
         }
     }
 
@@ -311,7 +311,17 @@ impl Shard {
     }
 
     pub(crate) fn on_send_failed(&mut self, report: SendReport, out: &mut Effects) {
-        self.client_input(report.0, ClientInput::TransportError, None, out);
+        match report {
+            SendReport::Client(key) => self.client_input(key, ClientInput::TransportError, None, out),
+            SendReport::Server(key) => {
+                let waited = self.servers.get(key).is_some_and(|s| !s.machine.is_answered());
+                self.feed_server(key, ServerInput::TransportError, out);
+                // A machine that the error terminated is past asking whether it was answered.
+                if waited && self.servers.get(key).is_none() {
+                    self.unanswered -= 1;
+                }
+            }
+        }
     }
 
     pub(crate) fn set_give_up(&mut self, key: Key, at: Instant, why: GiveUp) {

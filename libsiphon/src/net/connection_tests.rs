@@ -27,7 +27,7 @@ fn at(secs: u64) -> Instant {
 }
 
 fn report(slot: u32) -> ReportTo {
-    Some((0, SendReport(Key { slot, generation: 1 })))
+    Some((0, SendReport::Client(Key { slot, generation: 1 })))
 }
 
 /// Reads until `count` frames are there or the connection is over.

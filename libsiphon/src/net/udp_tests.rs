@@ -7,7 +7,7 @@ fn open(settings: &NetSettings) -> UdpSocket {
 }
 
 fn report(slot: u32) -> ReportTo {
-    Some((0, SendReport(Key { slot, generation: 1 })))
+    Some((0, SendReport::Client(Key { slot, generation: 1 })))
 }
 
 #[test]

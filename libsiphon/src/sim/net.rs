@@ -64,6 +64,7 @@ impl Net {
             public: address,
             transport,
             proxy: self.address_of(proxy),
+            old_ack: false,
             tolerant: false,
         }
     }

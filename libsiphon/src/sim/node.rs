@@ -9,6 +9,7 @@ use crate::engine::{Effect, Effects, Input, Mail, Node, SendReport, Shard};
 use crate::policy::{Policy, PolicyOutput, Want};
 use crate::proto::transaction::Cells;
 use crate::sim::connections::{Connection, Connections};
+use crate::sim::reading::Reading;
 use crate::sim::seam::Seam;
 use crate::sim::wire::{Event, HostId, StreamEvent, StreamId, Wire};
 use crate::wire::sip::{Frame, Message};
@@ -376,6 +377,7 @@ impl SimNode {
                     true => Input::CommitFailed { ticket },
                     false => {
                         wire.store.keep(&commit);
+                        wire.audit.store_kept(&commit.key);
                         Input::Committed { ticket }
                     }
                 };
@@ -406,6 +408,10 @@ impl SimNode {
         wire: &mut Wire,
     ) {
         wire.audit.node_sent(self.blueprint.address, &egress, &bytes, wire.now);
+        if egress.transport == Transport::Udp && wire.rng.chance(wire.conditions.unsendable) {
+            Reading::of(&bytes).into_iter().for_each(|r| wire.audit.excuse(r.call_id()));
+            return inputs.extend(report.map(|report| Input::SendFailed { report }));
+        }
         if egress.transport == Transport::Udp {
             return wire.datagram(self.blueprint.address, egress.remote, &bytes);
         }

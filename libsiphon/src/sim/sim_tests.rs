@@ -123,3 +123,26 @@ fn a_late_response_to_an_earlier_start_finds_no_transaction_of_this_one() {
     let again = net.node(proxy).shared().expect("it is up again");
     assert_eq!(again.branches.decode(branch.as_str()), None);
 }
+
+#[test]
+fn an_ack_that_bears_the_branch_of_its_invite_still_reaches_the_callee() {
+    let (mut net, proxy, _, _) = pair(9, Transport::Udp, 1);
+    let account = Account { old_ack: true, ..net.account("old", proxy, Transport::Udp) };
+    let old = net.phone_with(account);
+    net.call(old, "sip:bob@example.com", Duration::from_secs(2));
+    // The rule `2xx acknowledged` is what fails without it.
+    let net = checked(net);
+    assert_eq!(net.statuses(old), [200, 200], "{}", net.ladder(""));
+}
+
+#[test]
+fn a_shard_is_quiet_after_the_response_to_a_request_could_not_be_sent() {
+    let (mut net, _, alice, bob) = pair(11, Transport::Tcp, 1);
+    net.behave(bob, Manner { slow: Some(Duration::from_secs(3)), ..Manner::friendly() });
+    let to = "sip:bob@example.com".to_owned();
+    let message = Order::Request { method: "MESSAGE", to, expect: Expect::Anything };
+    net.order(alice, Duration::from_millis(100), message);
+    net.order(alice, Duration::from_secs(1), Order::Disconnect);
+    let net = checked(net);
+    assert_eq!(net.statuses(alice), [0], "{}", net.ladder(""));
+}

@@ -10,6 +10,7 @@ use crate::engine::Input;
 use crate::sim::audit::Auditor;
 use crate::sim::log::{Log, What};
 use crate::sim::order::Order;
+use crate::sim::reading::Reading;
 use crate::sim::store::Store;
 use crate::sim::zone::Zone;
 use std::cmp::Reverse;
@@ -37,6 +38,8 @@ pub struct Conditions {
     pub refused: u32,
     /// Writes after which the connection is reset.
     pub resets: u32,
+    /// Datagrams of a node that its own host refuses to send.
+    pub unsendable: u32,
     /// A mail between shards takes up to this long.
     pub mailbox: Duration,
 }
@@ -51,6 +54,7 @@ impl Conditions {
         chunked: false,
         refused: 0,
         resets: 0,
+        unsendable: 0,
         mailbox: Duration::from_micros(300),
     };
     /// One datagram in ten lost, one in twenty doubled, one in ten overtaken; streams in pieces.
@@ -62,6 +66,7 @@ impl Conditions {
         chunked: true,
         refused: 0,
         resets: 0,
+        unsendable: 0,
         mailbox: Duration::from_millis(5),
     };
 
@@ -135,6 +140,8 @@ struct Stream {
     open: bool,
     /// When the last octets written towards each end arrive: streams keep their order.
     arrival: [Instant; 2],
+    /// Call-IDs of what is under way, and when it arrives.
+    under_way: Vec<(Instant, String)>,
 }
 
 #[derive(Debug)]
@@ -299,6 +306,7 @@ impl Wire {
             addresses: [local, remote],
             open: peer.is_some(),
             arrival: [at, at],
+            under_way: Vec::new(),
         });
         self.log.note(self.now, local, remote, if peer.is_some() { "connect" } else { "connect refused" });
         match peer {
@@ -333,6 +341,8 @@ impl Wire {
         }
         if let Some(s) = self.streams.get_mut(stream) {
             s.arrival[to] = at;
+            s.under_way.retain(|(arrival, _)| *arrival >= self.now);
+            s.under_way.extend(Reading::of(bytes).map(|r| (at, r.call_id().to_owned())));
         }
         if self.rng.chance(self.conditions.resets) {
             self.reset(stream);
@@ -344,6 +354,9 @@ impl Wire {
     pub(crate) fn reset(&mut self, stream: StreamId) {
         let Some(s) = self.streams.get_mut(stream).filter(|s| s.open) else { return };
         s.open = false;
+        for (_, call_id) in s.under_way.drain(..).filter(|(arrival, _)| *arrival >= self.now) {
+            self.audit.excuse(&call_id);
+        }
         let (hosts, addresses) = (s.hosts, s.addresses);
         self.log.note(self.now, addresses[0], addresses[1], "reset");
         for to in hosts {

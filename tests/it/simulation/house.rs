@@ -109,6 +109,9 @@ impl House {
                 }
                 Answer::now(finish(verdict, None))
             }
+            "edit" | "slow" | "mute" | "reject" | "notice" => {
+                Answer::now(finish(to_bindings(question, &[rest], Strategy::Parallel, scene), None))
+            }
             "drop" => Answer::of(Decision::Drop),
             "raise" => Answer::of(Decision::Failed("a handler raised".into())),
             "nothing" => Answer::now(Verdict::default()),

@@ -3,13 +3,16 @@
 //! `SEED=n` (or `make sim SEED=n`) repeats one run and prints its ladder when it fails, `CALL=id` that of another call;
 //! `RUNS=n` limits how many are made.
 
+mod faults;
 mod house;
 mod scenarios;
 mod world;
 
+use faults::{FAULTS, Fault};
 use scenarios::KINDS;
 use siphon::base::rng::Rng;
 use siphon::proto::transaction::Cells;
+use siphon::sim::Seam;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -28,12 +31,19 @@ struct Run {
 
 /// Everything about run `seed` follows from the number: kind, shards, wire.
 fn run(seed: u64) -> Run {
+    run_with(seed, None)
+}
+
+fn run_with(seed: u64, seam: Option<Box<dyn Seam>>) -> Run {
     let kind = &KINDS[(seed % KINDS.len() as u64) as usize];
     let mut rng = Rng::seeded(seed);
     let shards = if rng.chance(500) { 3 } else { 1 };
     let rough = kind.may_be_rough && rng.chance(400);
     let mut world = (kind.build)(seed, shards, rough);
     let (end, operations) = (world.at, world.operations);
+    if let Some(seam) = seam {
+        world.net.plant(world.proxy, seam);
+    }
     // Reloads fall between the operations.
     for _ in 0..10 {
         world.net.advance(end / 10 + Duration::from_millis(1));
@@ -135,4 +145,54 @@ fn the_same_seed_gives_the_same_log() {
         let (first, second) = (run(seed), run(seed));
         assert_eq!(first.hash, second.hash, "{} with seed {seed} is not repeatable", first.kind);
     }
+}
+
+/// How far a planted fault may hide.
+const WITHIN: u64 = 10_000;
+
+/// Looks for `fault` in its kinds of traffic; returns after how many operations it showed, and by which rule.
+fn hunt(fault: &Fault) -> Option<(u64, String)> {
+    let kinds: Vec<u64> =
+        (0..KINDS.len()).filter(|k| fault.kinds.contains(&KINDS[*k].name)).map(|k| k as u64).collect();
+    assert_eq!(kinds.len(), fault.kinds.len(), "{} names a kind that does not exist", fault.name);
+    let mut operations = 0;
+    for round in 0.. {
+        for kind in &kinds {
+            let run = run_with(round * KINDS.len() as u64 + kind, Some((fault.make)()));
+            operations += run.operations;
+            if operations > WITHIN {
+                return None;
+            }
+            if let Some(report) = run.fault {
+                let rule = report.lines().nth(1).unwrap_or_default().trim().chars().take(90).collect();
+                return Some((operations, rule));
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn every_planted_fault_is_found_within_ten_thousand_operations() {
+    let next = AtomicU64::new(0);
+    let found: Mutex<BTreeMap<&str, Option<(u64, String)>>> = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some(fault) = FAULTS.get(next.fetch_add(1, Ordering::Relaxed) as usize) {
+                    let result = hunt(fault);
+                    found.lock().unwrap().insert(fault.name, result);
+                }
+            });
+        }
+    });
+    let found = found.into_inner().unwrap();
+    for (name, result) in &found {
+        match result {
+            Some((operations, rule)) => println!("found after {operations:>5}: {name:<55} {rule}"),
+            None => println!("NOT FOUND in {WITHIN}: {name}"),
+        }
+    }
+    let hidden: Vec<_> = found.iter().filter(|(_, r)| r.is_none()).map(|(n, _)| *n).collect();
+    assert!(hidden.is_empty() && FAULTS.len() >= 15, "{hidden:?} of {} faults were not found", FAULTS.len());
 }

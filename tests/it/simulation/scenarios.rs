@@ -41,6 +41,7 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "requests", build: requests, may_be_rough: true },
     Kind { name: "network address translation", build: nat, may_be_rough: true },
     Kind { name: "lapsing registrations", build: lapsing, may_be_rough: true },
+    Kind { name: "failing sends", build: failing_sends, may_be_rough: true },
     Kind { name: "full house", build: full_house, may_be_rough: false },
 ];
 
@@ -57,7 +58,12 @@ fn answering(ring: u64, answer: u64) -> Manner {
 /// Calls between registered phones, with re-INVITEs and INFOs; either side hangs up.
 fn calls(seed: u64, shards: u8, rough: bool) -> World {
     let mut w = World::new(seed, shards, House::default());
-    w.rough(rough).crowd(6, Transport::Udp);
+    w.rough(rough).crowd(5, Transport::Udp);
+    let mut old = w.net.account("u5", w.proxy, Transport::Udp);
+    old.old_ack = true;
+    let old = w.add(old);
+    w.register(old, 7200, Expect::OneOf(vec![200]));
+    w.at += Duration::from_secs(12);
     for _ in 0..OPERATIONS {
         let (caller, callee) = (w.any_phone(), w.rng.below(6));
         if w.rng.chance(300) {
@@ -311,7 +317,14 @@ fn broken_connections(seed: u64, shards: u8, _: bool) -> World {
     let phone = w.phone("u4", Transport::Udp);
     w.register(phone, 7200, Expect::OneOf(vec![200]));
     w.at += Duration::from_secs(3);
+    let resets = w.pick(&[0, 10, 50]);
+    w.net.conditions(Conditions { resets, refused: resets, ..Conditions::CALM });
     for _ in 0..OPERATIONS {
+        let (phone, manner) = (w.any_phone(), w.pick(&[friendly(), Manner::refusing(486), answering(1, 5)]));
+        let slow = w.pick(&[None, Some(ms(900))]);
+        w.behave(phone, Manner { slow, ..manner });
+        let (sender, to) = (w.any_phone(), format!("sip:u{}@example.com", w.rng.below(5)));
+        w.request(sender, "MESSAGE", &to, Expect::Anything);
         if w.rng.chance(300) {
             let phone = w.any_phone();
             let later = w.at + ms(w.rng.below(2500));
@@ -322,6 +335,7 @@ fn broken_connections(seed: u64, shards: u8, _: bool) -> World {
         plan.expect = Expect::Anything;
         w.call(caller, plan);
         w.pause(ms(1200));
+        w.at += ms(1);
     }
     w
 }
@@ -543,7 +557,8 @@ fn digest(seed: u64, shards: u8, rough: bool) -> World {
         let caller = w.any_phone();
         match w.rng.below(5) {
             0 => w.register(thief, 3600, Expect::OneOf(vec![401])),
-            1 => w.register(caller, 3600, Expect::OneOf(vec![200])),
+            // Two at once may overtake each other on a rough wire.
+            1 => w.register(caller, 3600, Expect::OneOf(vec![200, 500])),
             2 => {
                 let plan = CallPlan { to: "sip:x@far.example".to_owned(), ..w.plan("", &[200]) };
                 w.call(caller, plan);
@@ -628,24 +643,24 @@ fn long_ringing(seed: u64, shards: u8, rough: bool) -> World {
     let mut w = World::new(seed, shards, House::default());
     w.rough(rough).crowd(6, Transport::Udp);
     for _ in 0..OPERATIONS / 2 {
-        let phone = w.any_phone();
-        let patient = w.rng.chance(500);
+        let (callee, patient) = (w.rng.below(6), w.rng.chance(500));
         let manner = Manner {
-            ring_again: patient.then(|| Duration::from_secs(60)),
-            then: if patient {
-                Then::Answer(Duration::from_secs(200 + w.rng.below(200)))
-            } else {
-                Then::Nothing
+            ring_again: patient.then(|| Duration::from_secs(50)),
+            then: match patient {
+                true => Then::Answer(Duration::from_secs(200 + w.rng.below(200))),
+                false => Then::Nothing,
             },
             ..friendly()
         };
+        let phone = w.phones[callee as usize];
         w.behave(phone, manner);
         w.at += ms(10);
         let caller = w.any_phone();
-        let callee = w.rng.below(6);
-        let mut plan = w.plan(&format!("u{callee}"), &[200, 408, 487, 480]);
+        let right: &[u16] = if patient { &[200] } else { &[408, 487] };
+        let mut plan = w.plan(&format!("u{callee}"), right);
         plan.body = 100;
         w.call(caller, plan);
+        w.at += Duration::from_secs(1);
         w.pause(Duration::from_secs(20));
     }
     w
@@ -723,6 +738,28 @@ fn lapsing(seed: u64, shards: u8, rough: bool) -> World {
             }
         }
         w.pause(Duration::from_secs(40));
+    }
+    w
+}
+
+/// The host of the node refuses to send some datagrams: RFC 3261 17.1.4 and 16.9.
+fn failing_sends(seed: u64, shards: u8, rough: bool) -> World {
+    let mut w = World::new(seed, shards, House::default());
+    w.net.wire().audit.free_choice = true;
+    w.rough(rough).crowd(6, Transport::Udp);
+    let unsendable = w.pick(&[20, 60]);
+    w.net.wire().conditions.unsendable = unsendable;
+    for _ in 0..OPERATIONS {
+        let (phone, manner) = (w.any_phone(), w.pick(&[friendly(), Manner::refusing(486), answering(5, 50)]));
+        let slow = w.pick(&[None, Some(Duration::from_secs(9))]);
+        w.behave(phone, Manner { slow, ..manner });
+        let (caller, callee) = (w.any_phone(), w.rng.below(6));
+        let to = format!("sip:u{callee}@example.com");
+        w.request(caller, "MESSAGE", &to, Expect::Anything);
+        let to = w.pick(&["u1", "u2", "fork.u3.u4", "serial.u1.u5"]);
+        let plan = w.plan(to, &[]);
+        w.call(caller, plan);
+        w.pause(ms(900));
     }
     w
 }

@@ -148,6 +148,11 @@ impl Server {
         }
     }
 
+    /// Whether a 2xx to INVITE has been sent, whose ACK is the transaction user's (RFC 6026 7.1).
+    pub fn has_succeeded(&self) -> bool {
+        matches!(self, Server::Invite(ist) if ist.state() == super::ist::State::Accepted)
+    }
+
     /// Whether a final response has been sent: what CANCEL asks (RFC 3261 9.2), and why a second one is dropped.
     pub fn is_answered(&self) -> bool {
         match self {

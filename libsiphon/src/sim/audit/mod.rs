@@ -15,6 +15,7 @@
 //! - `repeats`: retransmissions follow the timers of RFC 3261 17, and nothing is multiplied
 //! - `best response`: what goes up is the best of what came (RFC 3261 16.7), challenges gathered
 //! - `way back`: a response leaves for where its request came from (RFC 3581)
+//! - `granted before stored`: a REGISTER's 200 leaves only when the store has acknowledged
 //! - `stale binding`: no request goes to a contact whose registration has lapsed
 //! - `broken flow`: what was sent on a connection that broke does not wait for a time-out
 
@@ -72,6 +73,8 @@ pub struct Auditor {
     excused: BTreeSet<String>,
     nodes: BTreeMap<SocketAddr, Watched>,
     phones: Phones,
+    /// Commits the store took, and registrations granted, by address of record.
+    kept: BTreeMap<String, (u32, u32)>,
     /// Policy may choose among responses as it likes: `best response` is not checked.
     pub free_choice: bool,
     /// Policy re-routes failures: how many branches one request may have.
@@ -172,6 +175,10 @@ impl Auditor {
         if *times > 1 {
             self.fail(now, "asked twice", format!("about {} {}", reading.start(), reading.call_id()));
         }
+    }
+
+    pub(crate) fn store_kept(&mut self, aor: &str) {
+        self.kept.entry(aor.to_owned()).or_default().0 += 1;
     }
 
     pub(crate) fn node_connection(&mut self, node: SocketAddr, id: ConnectionId, up: bool, now: Instant) {

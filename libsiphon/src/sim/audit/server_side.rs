@@ -142,7 +142,7 @@ impl Auditor {
                 self.phones.forwarded_success(success);
             }
             _ => match last {
-                Some((_, bytes)) if bytes == response.bytes() => {}
+                Some(_) if server.finals.iter().any(|(_, bytes)| bytes == response.bytes()) => {}
                 Some((first, _)) => faults.push(("one final", format!("{first} first, then {}", what()))),
                 None => {
                     server.finals.push((status, response.bytes().to_vec()));
@@ -213,13 +213,27 @@ impl Auditor {
         if response.status() != 200 {
             return;
         }
+        let aor = response.header("To").map(address).unwrap_or("").to_owned();
+        let changes = !asked.is_empty() && asked.iter().any(|(_, seconds)| *seconds > 0);
+        let (kept, granted) = self.kept.entry(aor.clone()).or_default();
+        *granted += u32::from(changes);
+        if changes && *granted > *kept {
+            let what = format!("{granted} grants, {kept} acknowledgements for {aor}");
+            self.violations.push(super::Violation { at: now, rule: "granted before stored", what });
+        }
         // A slow store lets the answers overtake each other: what was asked last counts.
-        let newest = watched.newest.entry(id.0).or_default();
+        let newest = watched.newest.entry(id.0.clone()).or_default();
         if id.1 < *newest {
             return;
         }
         *newest = id.1;
+        // What another REGISTER of the same phone changed may still be taken back by the store.
+        let others = watched.registering.range((id.0.clone(), 0)..=(id.0.clone(), u32::MAX)).next().is_some();
         for (uri, seconds) in asked {
+            if others {
+                watched.bindings.remove(&uri);
+                continue;
+            }
             if uri == "*" || seconds == 0 {
                 watched.bindings.insert(uri, now);
                 continue;

@@ -109,6 +109,8 @@ impl Phone {
         match slow {
             Some(after) if !in_dialog => {
                 self.respond(key, 100, "", wire);
+                self.respond(key, 183, "", wire);
+                self.alarm(after / 2, Alarm::Ring(key.clone()), wire);
                 self.alarm(after, Alarm::SlowAnswer(key.clone()), wire);
             }
             _ if status == 0 => {

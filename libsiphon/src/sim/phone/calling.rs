@@ -131,6 +131,9 @@ impl Phone {
     pub(super) fn invite_final(&mut self, key: &ClientKey, response: &Reading<'_>, wire: &mut Wire) {
         let Some(t) = self.clients.get_mut(key) else { return };
         let first = !std::mem::replace(&mut t.finished, true);
+        if first {
+            t.ends = wire.now + super::T1_64;
+        }
         let (draft, purpose, hop) = (t.draft.clone(), t.purpose.clone(), t.hop);
         if first {
             self.alarm(super::T1_64, Alarm::ClientEnd(key.clone()), wire);
@@ -155,8 +158,8 @@ impl Phone {
             self.outcome(key, response.status(), wire);
         }
         match purpose {
-            Purpose::Call => self.answered(&dialog_key, &draft, response, wire),
-            _ => self.acknowledge(&dialog_key, &draft, wire),
+            Purpose::Call => self.answered(&dialog_key, &key.0, &draft, response, wire),
+            _ => self.acknowledge(&dialog_key, &key.0, &draft, wire),
         }
         if first && purpose != Purpose::Call {
             self.later_in_call(&dialog_key, wire);
@@ -183,7 +186,14 @@ impl Phone {
     }
 
     /// A 2xx to the INVITE that started a call: each remote tag is a dialog of its own.
-    fn answered(&mut self, key: &DialogKey, draft: &Draft, response: &Reading<'_>, wire: &mut Wire) {
+    fn answered(
+        &mut self,
+        key: &DialogKey,
+        invite_branch: &str,
+        draft: &Draft,
+        response: &Reading<'_>,
+        wire: &mut Wire,
+    ) {
         if !self.dialogs.contains_key(key) {
             let mut routes: Vec<String> =
                 response.values("Record-Route").into_iter().map(str::to_owned).collect();
@@ -204,14 +214,14 @@ impl Phone {
                 ended: false,
             };
             self.dialogs.insert(key.clone(), dialog);
-            self.acknowledge(key, draft, wire);
+            self.acknowledge(key, invite_branch, draft, wire);
             return self.later_in_call(key, wire);
         }
-        self.acknowledge(key, draft, wire);
+        self.acknowledge(key, invite_branch, draft, wire);
     }
 
     /// RFC 3261 13.2.2.4: the ACK to a 2xx is sent along the route set, and again for every copy of the 2xx.
-    fn acknowledge(&mut self, key: &DialogKey, draft: &Draft, wire: &mut Wire) {
+    fn acknowledge(&mut self, key: &DialogKey, invite_branch: &str, draft: &Draft, wire: &mut Wire) {
         let Some(dialog) = self.dialogs.get_mut(key) else { return };
         if !dialog.acks.contains_key(&draft.cseq) {
             let ack = Draft {
@@ -224,7 +234,10 @@ impl Phone {
                 routes: dialog.routes.clone(),
                 ..Draft::default()
             };
-            let branch = format!("z9hG4bK-ack-{}-{}-{}", key.0, key.2, draft.cseq);
+            let branch = match self.account.old_ack {
+                true => invite_branch.to_owned(),
+                false => format!("z9hG4bK-ack-{}-{}-{}", key.0, key.2, draft.cseq),
+            };
             let hop = self.first_hop(&ack.routes, &ack.uri);
             let bytes = self.write_request(&ack, &branch, hop.transport);
             if let Some(dialog) = self.dialogs.get_mut(key) {

@@ -37,6 +37,8 @@ pub(super) struct ClientTransaction {
     authorized: bool,
     pub(super) expect: Expect,
     began: Instant,
+    /// Copies of the final response are awaited until then.
+    pub(super) ends: Instant,
 }
 
 impl Phone {
@@ -77,6 +79,7 @@ impl Phone {
             authorized,
             expect,
             began: wire.now,
+            ends: wire.now,
         };
         self.clients.insert(key.clone(), transaction);
         self.transmit(hop, &bytes, wire);
@@ -107,7 +110,7 @@ impl Phone {
     pub(super) fn client_ends(&mut self, key: &ClientKey, wire: &mut Wire) {
         let Some(t) = self.clients.get(key) else { return };
         let waits = key.1 == "INVITE" && t.provisional && !t.finished;
-        if waits {
+        if waits || t.ends > wire.now {
             // Only the proxy's Timer C can end it.
             return;
         }

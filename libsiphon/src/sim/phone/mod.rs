@@ -12,7 +12,7 @@ use crate::base::flow::Transport;
 use crate::base::text::Octets;
 use crate::base::time::{Duration, Instant};
 use crate::sim::order::{Expect, Manner, Order};
-use crate::sim::reading::Reading;
+use crate::sim::reading::{Reading, socket};
 use crate::sim::wire::{HostId, StreamEvent, StreamId, Wire};
 use crate::wire::sip::{Frame, Limits, StreamFramer};
 use calling::{Call, Dialog, DialogKey};
@@ -45,6 +45,8 @@ pub struct Account {
     pub transport: Transport,
     /// Its outbound proxy.
     pub proxy: SocketAddr,
+    /// Its ACK to a 2xx bears the branch of the INVITE, as RFC 2543 had it.
+    pub old_ack: bool,
     /// It sends by hand what it sends: what comes back is not judged.
     pub tolerant: bool,
 }
@@ -242,7 +244,10 @@ impl Phone {
                 }
             }
             (StreamEvent::Closed, Some(remote)) => {
-                self.links.remove(&remote);
+                let link = self.links.remove(&remote);
+                for bytes in link.into_iter().flat_map(|l| l.waiting) {
+                    Reading::of(&bytes).into_iter().for_each(|r| wire.audit.excuse(r.call_id()));
+                }
                 self.lost_link(remote, wire);
             }
             (StreamEvent::Data(bytes), Some(remote)) => {
@@ -279,6 +284,10 @@ impl Phone {
         {
             return;
         }
+        // RFC 3261 18.2.2: a response whose connection is gone goes to where its Via says.
+        let by_via = Reading::of(bytes).filter(|r| !r.is_request() && hop.stream.is_some());
+        let remote = by_via.and_then(|r| socket(r.sent_by(0))).unwrap_or(hop.remote);
+        let hop = Hop { remote, ..hop };
         if let Some(link) = self.links.get_mut(&hop.remote) {
             match link.open {
                 true => {
