@@ -134,6 +134,10 @@ impl Auditor {
                     faults.push(("one final", format!("a success after a failure: {}", what())));
                 }
                 server.finals.push((status, Vec::new()));
+                if crossing {
+                    // Repeats of this 2xx end with the server transaction: who loses the ACK has no second chance.
+                    self.excused.insert(response.call_id().to_owned());
+                }
                 let success = (
                     response.call_id().to_owned(),
                     response.tag("To").unwrap_or("").to_owned(),

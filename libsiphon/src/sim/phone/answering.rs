@@ -131,7 +131,8 @@ impl Phone {
         let key = dialog_key(request);
         let Some(dialog) = self.dialogs.get_mut(&key) else { return false };
         let cseq = request.cseq().0;
-        if cseq <= dialog.remote_cseq && !wire.conditions.is_rough() {
+        // The same number again is a copy on another connection (RFC 3263 4.3).
+        if cseq < dialog.remote_cseq && !wire.conditions.is_rough() {
             let what =
                 format!("{} got CSeq {cseq} after {} in {}", self.account.user, dialog.remote_cseq, key.0);
             wire.audit.fail(wire.now, "order within a dialog", what);
