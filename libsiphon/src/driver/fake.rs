@@ -195,7 +195,7 @@ pub(super) fn send_to(transport: Transport, remote: SocketAddr, bytes: &[u8], re
 /// The number of a failed [`send_to`].
 pub(super) fn failed_report(told: &Told) -> Option<(u8, u32)> {
     match told {
-        (shard, Input::SendFailed { report }) => Some((*shard, report.0.slot)),
+        (shard, Input::SendFailed { report: SendReport::Client(key) }) => Some((*shard, key.slot)),
         _ => None,
     }
 }
