@@ -1,4 +1,4 @@
-"""Phones behind NAT: the source of a REGISTER is the way back, and a Contact in a dialog carries an alias."""
+"""Phones behind NAT: what they register is kept with the way it came, and calls go back that way."""
 
 from siphon import auth, proxy, registrar
 
@@ -10,26 +10,11 @@ def register(request):
         registrar.save(request)
 
 
-@proxy.on_request
-def route(request):
+@proxy.on_request("INVITE")
+def call(request):
     if request.in_dialog:
-        if request.method in ("INVITE", "UPDATE"):
-            request.add_contact_alias()
         request.loose_route()
         request.relay()
         return
-    if request.method == "ACK":
-        request.drop()
-        return
-    if not auth.require_proxy_digest(request):
-        return
-    if request.method == "INVITE":
-        request.add_contact_alias()
     request.record_route()
     request.fork(registrar.lookup(request.ruri))
-
-
-@proxy.on_reply
-def answered(request, reply):
-    if reply.status_code == 200 and request.method == "INVITE":
-        reply.add_header("X-Seen-By", "edge")
