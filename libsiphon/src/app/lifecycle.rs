@@ -44,9 +44,9 @@ impl Lifecycle {
         })
     }
 
-    /// Watches other files from now on.
-    pub fn watch(&mut self, watch: Option<Watch>) {
-        self.watch = watch;
+    /// Watches what `renew` makes of the running watch from now on.
+    pub fn rewatch(&mut self, renew: impl FnOnce(Option<Watch>) -> Option<Watch>) {
+        self.watch = renew(self.watch.take());
     }
 
     /// Waits for the next command; cancel-safe.

@@ -118,7 +118,7 @@ impl<R: Role> Node<R> {
             }
         };
         runtime.block_on(async {
-            let mut lifecycle = match Lifecycle::new(self.watch()) {
+            let mut lifecycle = match Lifecycle::new(self.watch(None)) {
                 Ok(lifecycle) => lifecycle,
                 Err(error) => {
                     tracing::error!("cannot wait for signals: {error}");
@@ -132,7 +132,7 @@ impl<R: Role> Node<R> {
                             self.writer.reopen();
                         }
                         if self.reload(what) {
-                            lifecycle.watch(self.watch());
+                            lifecycle.rewatch(|running| self.watch(running));
                         }
                     }
                     Command::Drain => {
@@ -148,8 +148,8 @@ impl<R: Role> Node<R> {
         })
     }
 
-    /// The watch the configuration asks for.
-    fn watch(&self) -> Option<Watch> {
+    /// The watch the configuration asks for; it goes on from what `running` has seen.
+    fn watch(&self, running: Option<Watch>) -> Option<Watch> {
         let script = R::shared(&self.loaded.config).script;
         if script.is_some_and(|s| s.reload == When::Sighup) {
             return None;
@@ -165,7 +165,7 @@ impl<R: Role> Node<R> {
         if watched == Watched::default() {
             return None;
         }
-        let watch = Watch::new(watched);
+        let watch = Watch::renew(running, watched);
         watch.inspect_err(|e| tracing::warn!("changes of files are not noticed, SIGHUP reloads: {e}")).ok()
     }
 

@@ -67,6 +67,23 @@ impl Watch {
         Ok(Self { watched, changes, config, script, dirty: false, _watcher: watcher })
     }
 
+    /// Goes on as `running` did, or watches other files. What changed since `running` looked last is still noticed.
+    pub fn renew(running: Option<Self>, watched: Watched) -> Result<Self, String> {
+        let old = match running {
+            Some(running) if running.watched == watched => return Ok(running),
+            Some(running) => running,
+            None => return Self::new(watched),
+        };
+        let mut new = Self::new(watched)?;
+        for (states, seen) in [(&mut new.config, old.config), (&mut new.script, old.script)] {
+            for (path, content) in seen {
+                states.entry(path).and_modify(|known| *known = content);
+            }
+        }
+        new.dirty = true;
+        Ok(new)
+    }
+
     /// Waits until something watched has other content than before; cancel-safe.
     pub async fn changed(&mut self) -> Reload {
         loop {

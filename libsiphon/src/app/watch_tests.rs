@@ -121,3 +121,24 @@ fn a_folder_that_is_not_there_is_named() {
     let told = Watch::new(script(Path::new("/nonexistent/siphon/a.py"))).map(|_| ()).expect_err("no folder");
     assert!(told.contains("/nonexistent/siphon"), "{told}");
 }
+
+#[test]
+fn what_changes_while_a_reload_runs_is_noticed_afterwards() {
+    let folder = Folder::new("during");
+    let (path, config) = (folder.write("a.py", "1"), folder.write("a.yaml", "1"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut watch = Watch::new(script(&path)).expect("a watch");
+        folder.write("a.py", "2");
+        assert_eq!(watch.changed().await, SCRIPT.expect("a reload"));
+        // Whether the reload leaves the files to watch as they were, or asks for others.
+        for (text, watched) in
+            [("3", script(&path)), ("4", Watched { config: Some(config), ..script(&path) })]
+        {
+            folder.write("a.py", text);
+            watch = Watch::renew(Some(watch), watched).expect("a watch");
+            let noticed = tokio::time::timeout(Duration::from_secs(5), watch.changed()).await;
+            assert_eq!(noticed.ok(), SCRIPT);
+        }
+    });
+}
