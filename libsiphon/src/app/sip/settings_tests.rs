@@ -58,7 +58,9 @@ fn an_empty_yaml_gives_the_defaults_of_engine_driver_registrar_and_digest() {
     let blocks = Blocks::default();
     // One octet more than a datagram can carry: nothing can tell the two apart.
     let limits = sip::Limits { message: 65_536, ..sip::Limits::default() };
-    let engine = Settings { limits, ..Settings::default() };
+    let crlf =
+        PingSettings { method: PingMethod::Crlf, failure_threshold: u32::MAX, ..PingSettings::default() };
+    let engine = Settings { limits, pings: vec![crlf, PingSettings::default()], ..Settings::default() };
     assert_eq!(format!("{:?}", blocks.sip().engine()), format!("{engine:?}"));
     let driver = blocks.sip().driver();
     assert_eq!(driver.net, NetSettings::default());
@@ -165,6 +167,21 @@ fn challenges_are_strongest_first_and_a_user_has_the_strongest_hash_that_is_offe
     assert!(knows("alice", Algorithm::Md5) && knows("alice", Algorithm::Sha256));
     assert!(knows("bob", Algorithm::Sha256) && !knows("bob", Algorithm::Md5));
     assert!(knows("carol", Algorithm::Md5) && !knows("carol", Algorithm::Sha256));
+}
+
+#[test]
+fn keepalive_is_sent_as_often_as_wanted_or_not_at_all() {
+    let pings = |nat| Blocks { nat: block(nat), ..Blocks::default() }.sip().engine().pings;
+    let options = json!({
+        "crlf_keepalive": {"enabled": false}, "keepalive": {"interval_secs": 7, "failure_threshold": 2},
+    });
+    let wanted = PingSettings { interval: ms(7000), failure_threshold: 2, ..PingSettings::default() };
+    assert_eq!(pings(options), [wanted]);
+    let crlf = pings(json!({"crlf_keepalive": {"interval_secs": 9}, "keepalive": {"enabled": false}}));
+    assert_eq!(
+        crlf.iter().map(|p| (p.method, p.interval)).collect::<Vec<_>>(),
+        [(PingMethod::Crlf, ms(9000))]
+    );
 }
 
 #[test]
