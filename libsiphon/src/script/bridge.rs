@@ -122,6 +122,14 @@ pub(crate) fn submit(coroutine: &Bound<'_, PyAny>, number: u64, job: LoopJob) ->
     Ok(true)
 }
 
+/// Cancels the tasks whose generation was ended.
+pub(crate) fn cancel_retired(py: Python<'_>) -> PyResult<()> {
+    if TASKS.load(Ordering::Acquire) == 0 {
+        return Ok(());
+    }
+    the_loop(py)?.call_method0("cancel_ended").map(drop)
+}
+
 /// Cancels a task.
 pub(crate) fn cancel(py: Python<'_>, number: u64) -> PyResult<()> {
     the_loop(py)?.call_method1("cancel", (number,)).map(drop)

@@ -1,4 +1,7 @@
 //! Edits that requests and replies share: each makes a new message by splicing, and bytes not named stay.
+//!
+//! They take plain values: turning a Python object into one may run code of the script, which may touch the very
+//! message, so it happens before the message is locked.
 
 use super::convert;
 use crate::wire::sip::{HeaderId, Limits, Message, Splice, Unsafe};
@@ -41,16 +44,14 @@ fn writable(name: &str) -> PyResult<HeaderId> {
     }
 }
 
-pub(crate) fn set_header(message: &Message, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Message> {
+pub(crate) fn set_header(message: &Message, name: &str, value: &str) -> PyResult<Message> {
     writable(name)?;
-    let value = convert::header_value(value)?;
-    splice(message, |s| s.set(name, &value).map(drop))
+    splice(message, |s| s.set(name, value).map(drop))
 }
 
-pub(crate) fn add_header(message: &Message, name: &str, value: &Bound<'_, PyAny>) -> PyResult<Message> {
+pub(crate) fn add_header(message: &Message, name: &str, value: &str) -> PyResult<Message> {
     writable(name)?;
-    let value = convert::header_value(value)?;
-    splice(message, |s| s.append(name, &value).map(drop))
+    splice(message, |s| s.append(name, value).map(drop))
 }
 
 pub(crate) fn remove_header(message: &Message, name: &str) -> PyResult<Option<Message>> {
@@ -120,24 +121,27 @@ fn compiled(pattern: &str) -> PyResult<Regex> {
     Ok(regex)
 }
 
+/// A body from a script: its octets, and the type to give it where none is stated.
+pub(crate) struct Body {
+    octets: Vec<u8>,
+    stated: Option<String>,
+    usual: &'static str,
+}
+
+impl Body {
+    pub(crate) fn of(body: &Bound<'_, PyAny>, content_type: Option<&str>) -> PyResult<Body> {
+        let usual = if body.is_instance_of::<PyString>() { "text/plain" } else { "application/octet-stream" };
+        let stated = content_type.map(convert::safe).transpose()?.map(str::to_owned);
+        Ok(Body { octets: convert::body(body)?, stated, usual })
+    }
+}
+
 /// Gives the message another body.
-pub(crate) fn set_body(
-    message: &Message,
-    body: &Bound<'_, PyAny>,
-    content_type: Option<&str>,
-) -> PyResult<Message> {
-    let octets = convert::body(body)?;
-    let content_type = match content_type {
-        Some(text) => Some(convert::safe(text)?.to_owned()),
-        // A body with no type is none that a peer could read (RFC 3261 20.15).
-        None if !octets.is_empty() && !message.has(HeaderId::ContentType) => {
-            let text =
-                if body.is_instance_of::<PyString>() { "text/plain" } else { "application/octet-stream" };
-            Some(text.to_owned())
-        }
-        None => None,
-    };
-    splice(message, |s| s.set_body(content_type.as_deref(), &octets).map(drop))
+pub(crate) fn set_body(message: &Message, body: &Body) -> PyResult<Message> {
+    // A body with no type is none that a peer could read (RFC 3261 20.15).
+    let untyped = !body.octets.is_empty() && !message.has(HeaderId::ContentType);
+    let content_type = body.stated.as_deref().or_else(|| untyped.then_some(body.usual));
+    splice(message, |s| s.set_body(content_type, &body.octets).map(drop))
 }
 
 /// Whether the message has a body of that type, parameters and case aside; or is a multipart that names it.

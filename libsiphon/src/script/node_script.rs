@@ -289,6 +289,8 @@ impl Script {
         while old.len() > MOST_OLD {
             if let Some(oldest) = old.remove(0).upgrade() {
                 oldest.retire();
+                // The loop runs as long as the process.
+                let _ = Python::attach(super::bridge::cancel_retired);
                 self.retirements.fetch_add(1, Ordering::Release);
                 let dropped = self.timers.drop_retired();
                 let text = format!(

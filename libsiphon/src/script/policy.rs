@@ -11,6 +11,7 @@ use super::node_script::{Port, Posted, Script};
 use super::parked::Parking;
 use super::record::TransactionKeep;
 use super::request::Request;
+use super::run_delay::RunDelay;
 use super::services::{LogLevel, LogLine};
 use crate::base::text::Text;
 use crate::base::time::{Duration, Instant};
@@ -30,6 +31,7 @@ pub struct ScriptPolicy {
     /// Calls in the lane or on the asyncio loop, by ticket; the number names the task on the loop.
     pub(crate) apart: Map<Ticket, (Arc<Apart>, u64)>,
     pub(crate) spare: Option<Py<Request>>,
+    pub(crate) run_delay: RunDelay,
     names: [Text; 6],
     full_told: Instant,
     retired_seen: u64,
@@ -47,6 +49,7 @@ impl ScriptPolicy {
             parking: Parking::default(),
             apart: Map::default(),
             spare: None,
+            run_delay: RunDelay::default(),
             names: events.map(|e| e.name().into()),
             full_told: Instant::EPOCH,
             retired_seen: 0,

@@ -169,11 +169,13 @@ impl Reply {
     }
 
     fn set_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.state().apply(|m| edits::set_header(m, name, value).map(Some))
+        let value = convert::header_value(value)?;
+        self.state().apply(|m| edits::set_header(m, name, &value).map(Some))
     }
 
     fn add_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.state().apply(|m| edits::add_header(m, name, value).map(Some))
+        let value = convert::header_value(value)?;
+        self.state().apply(|m| edits::add_header(m, name, &value).map(Some))
     }
 
     fn remove_header(&self, name: &str) -> PyResult<()> {
@@ -186,7 +188,8 @@ impl Reply {
 
     #[pyo3(signature = (body, content_type=None))]
     fn set_body(&self, body: &Bound<'_, PyAny>, content_type: Option<&str>) -> PyResult<()> {
-        self.state().apply(|m| edits::set_body(m, body, content_type).map(Some))
+        let body = edits::Body::of(body, content_type)?;
+        self.state().apply(|m| edits::set_body(m, &body).map(Some))
     }
 
     /// What happens anyway: the reply is forwarded.

@@ -540,23 +540,26 @@ impl Request {
     }
 
     fn set_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = convert::header_value(value)?;
         let mut state = self.state();
         state.about_to_touch(name)?;
-        state.apply(|m| edits::set_header(m, name, value).map(Some))
+        state.apply(|m| edits::set_header(m, name, &value).map(Some))
     }
 
     fn add_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = convert::header_value(value)?;
         let mut state = self.state();
         state.about_to_touch(name)?;
-        state.apply(|m| edits::add_header(m, name, value).map(Some))
+        state.apply(|m| edits::add_header(m, name, &value).map(Some))
     }
 
     /// Sets a header field that is not there.
     fn ensure_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let value = convert::header_value(value)?;
         let mut state = self.state();
         state.apply(|m| match m.headers_named(name).next() {
             Some(_) => Ok(None),
-            None => edits::set_header(m, name, value).map(Some),
+            None => edits::set_header(m, name, &value).map(Some),
         })
     }
 
@@ -579,11 +582,13 @@ impl Request {
 
     #[pyo3(signature = (body, content_type=None))]
     fn set_body(&self, body: &Bound<'_, PyAny>, content_type: Option<&str>) -> PyResult<()> {
-        self.state().apply(|m| edits::set_body(m, body, content_type).map(Some))
+        let body = edits::Body::of(body, content_type)?;
+        self.state().apply(|m| edits::set_body(m, &body).map(Some))
     }
 
     fn set_ruri(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.state().set_ruri(value)
+        let uri = convert::uri_text(value)?;
+        self.state().set_ruri(&uri)
     }
 
     fn set_ruri_user(&self, value: &str) -> PyResult<()> {
@@ -592,10 +597,10 @@ impl Request {
         state.splice(|s| s.set_request_uri(&uri).map(drop))
     }
 
-    fn set_ruri_host(&self, py: Python<'_>, value: &str) -> PyResult<()> {
+    fn set_ruri_host(&self, value: &str) -> PyResult<()> {
         let mut state = self.state();
         let uri = state.ruri_with(None, Some(value))?;
-        state.set_ruri(PyString::new(py, &uri).as_any())
+        state.set_ruri(&uri)
     }
 
     fn set_from_display(&self, display_name: &str) -> PyResult<()> {

@@ -54,10 +54,9 @@ impl State {
         })
     }
 
-    pub(crate) fn set_ruri(&mut self, uri: &Bound<'_, PyAny>) -> PyResult<()> {
-        let text = convert::uri_text(uri)?;
-        self.splice(|s| s.set_request_uri(&text).map(drop))?;
-        self.is_local = match Uri::parse(&text) {
+    pub(crate) fn set_ruri(&mut self, uri: &str) -> PyResult<()> {
+        self.splice(|s| s.set_request_uri(uri).map(drop))?;
+        self.is_local = match Uri::parse(uri) {
             Ok(uri) => super::context::current()?.services().is_local(&uri),
             Err(_) => false,
         };

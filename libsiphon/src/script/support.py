@@ -414,20 +414,32 @@ class Loop:
         self.loop.call_soon_threadsafe(self._start, number, coroutine, job)
 
     def _start(self, number, coroutine, job):
+        error = job.cancelled()
+        if error is not None:
+            # A task that is cancelled before its first step never runs, and would never be finished.
+            coroutine.close()
+            job.finish(error)
+            return
+
         async def run():
             await _Drive(coroutine, job)
 
         task = self.loop.create_task(run())
-        self.tasks[number] = task
+        self.tasks[number] = (task, job)
         task.add_done_callback(lambda _: self.tasks.pop(number, None))
-        if job.cancelled() is not None:
-            task.cancel()
+
+    def cancel_ended(self):
+        def cancel():
+            for task, job in list(self.tasks.values()):
+                if job.cancelled() is not None:
+                    task.cancel()
+
+        self.loop.call_soon_threadsafe(cancel)
 
     def cancel(self, number):
         def cancel():
-            task = self.tasks.get(number)
-            if task is not None:
-                task.cancel()
+            if number in self.tasks:
+                self.tasks[number][0].cancel()
 
         self.loop.call_soon_threadsafe(cancel)
 

@@ -76,9 +76,11 @@ impl Timers {
 
     /// Sets a one-shot timer; an earlier one of that key is replaced. False when there are too many.
     pub(crate) fn set(&self, shot: OneShot, generation: &Arc<Generation>, now: Instant) -> bool {
+        // Dropped after the lock is released: the end of a Python object may run code that sets timers.
+        let _replaced;
         let mut inner = self.lock();
         if let Some(at) = inner.by_key.remove(&shot.key) {
-            inner.by_time.remove(&at);
+            _replaced = inner.by_time.remove(&at);
         }
         if inner.by_key.len() >= MOST_ONE_SHOTS {
             return false;
@@ -93,9 +95,10 @@ impl Timers {
 
     /// Cancels a one-shot timer; false when there is none of that key.
     pub(crate) fn cancel(&self, key: &str) -> bool {
+        let _gone;
         let mut inner = self.lock();
         let Some(at) = inner.by_key.remove(key) else { return false };
-        inner.by_time.remove(&at);
+        _gone = inner.by_time.remove(&at);
         self.note(&inner);
         true
     }
@@ -107,10 +110,25 @@ impl Timers {
         now: Instant,
         mut dice: impl FnMut() -> f64,
     ) {
+        let mut replaced = BTreeMap::new();
         let mut inner = self.lock();
-        inner.by_time.retain(|_, entry| matches!(entry, Entry::Once { .. }));
+        for (at, entry) in std::mem::take(&mut inner.by_time) {
+            match &entry {
+                Entry::Once { .. } => {
+                    inner.by_time.insert(at, entry);
+                }
+                Entry::Every { every, .. } => {
+                    replaced.insert(every.name.clone(), (at.0, every.period, entry));
+                }
+            }
+        }
         for every in &generation.every {
-            let at = inner.slot(now + every.period + every.jitter.mul_f64(dice()));
+            // One that goes on under its name keeps its time: reloads do not put it off.
+            let at = match replaced.get(&every.name) {
+                Some((at, period, _)) if *period == every.period => *at,
+                _ => now + every.period + every.jitter.mul_f64(dice()),
+            };
+            let at = inner.slot(at);
             inner.by_time.insert(at, Entry::Every { every: every.clone(), generation: generation.clone() });
         }
         self.note(&inner);
@@ -118,21 +136,22 @@ impl Timers {
 
     /// Drops the one-shots of generations that are retired; how many there were.
     pub(crate) fn drop_retired(&self) -> usize {
+        let mut gone = Vec::new();
         let mut inner = self.lock();
-        let before = inner.by_time.len();
-        let mut keys = Vec::new();
-        inner.by_time.retain(|_, entry| match entry {
-            Entry::Once { key, generation, .. } if generation.is_retired() => {
-                keys.push(std::mem::take(key));
-                false
+        for (at, entry) in std::mem::take(&mut inner.by_time) {
+            match entry {
+                Entry::Once { ref key, ref generation, .. } if generation.is_retired() => {
+                    inner.by_key.remove(key);
+                    gone.push(entry);
+                }
+                entry => {
+                    inner.by_time.insert(at, entry);
+                }
             }
-            _ => true,
-        });
-        keys.iter().for_each(|key| {
-            inner.by_key.remove(key);
-        });
+        }
         self.note(&inner);
-        before.saturating_sub(inner.by_time.len())
+        drop(inner);
+        gone.len()
     }
 
     /// What is due at `now`, in order.

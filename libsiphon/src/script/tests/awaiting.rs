@@ -196,16 +196,25 @@ fn a_request_of_our_own_can_be_awaited_on_the_asyncio_loop() {
 
 #[test]
 fn withdrawing_a_handler_on_the_asyncio_loop_cancels_it() {
-    let mut rig = handler("try:\n    await aio.sleep(3600)\nexcept Cancelled:\n    log.info('cancelled')");
+    let mut rig = handler(
+        "log.debug('started')\ntry:\n    await aio.sleep(3600)\nexcept Cancelled:\n    log.info('cancelled')",
+    );
+    let wait_for = |rig: &Rig, line: &str| {
+        for _ in 0..1000 {
+            if rig.log().iter().any(|l| l.text == line) {
+                return;
+            }
+            rig.await_bell();
+        }
+        panic!("{:?}", rig.log());
+    };
+    let ticket = rig.begin(question(&invite()));
+    wait_for(&rig, "started");
+    rig.withdraw(ticket);
+    wait_for(&rig, "cancelled");
     let ticket = rig.begin(question(&invite()));
     rig.withdraw(ticket);
-    for _ in 0..100 {
-        if rig.logged(LogLevel::Info) == ["cancelled"] {
-            return;
-        }
-        rig.await_bell();
-    }
-    panic!("{:?}", rig.log());
+    assert_eq!(rig.policy.pending(), 0);
 }
 
 #[test]

@@ -246,3 +246,36 @@ fn ten_thousand_requests_during_200_reloads_are_all_answered_by_one_generation_e
     }
     assert_eq!((asked, answered), (10_000, 10_000));
 }
+
+#[test]
+fn a_periodic_timer_that_goes_on_under_its_name_keeps_its_time() {
+    let mut rig =
+        load("from siphon import timer, log\n@timer.every(10, name='t')\ndef tick(): log.info('tick')\n");
+    rig.pass(12_000);
+    // By the node's clock, which stands still in this test, a new timer would be due at once.
+    rig.script.reload().unwrap();
+    rig.pass(0);
+    assert_eq!(rig.logged(LogLevel::Info), ["tick"]);
+    rig.pass(10_000);
+    assert_eq!(rig.logged(LogLevel::Info), ["tick", "tick"]);
+}
+
+#[test]
+fn a_task_of_a_generation_that_is_ended_is_cancelled_on_the_asyncio_loop() {
+    let mut rig = load(
+        "from siphon import proxy, log, Cancelled\nimport asyncio\n@proxy.on_request\nasync def f(request):\n    try:\n        await asyncio.sleep(3600)\n    except Cancelled:\n        log.info('cancelled')\n        raise\n",
+    );
+    rig.begin(question(&invite()));
+    for _ in 0..2 {
+        rig.begin(question(&invite()));
+        rig.script.reload().unwrap();
+    }
+    rig.begin(question(&invite()));
+    rig.script.reload().unwrap();
+    rig.await_verdicts(2);
+    assert!(
+        rig.verdicts.iter().all(|v| matches!(v.1.decision, Some(Decision::Failed(_)))),
+        "{:?}",
+        rig.verdicts
+    );
+}

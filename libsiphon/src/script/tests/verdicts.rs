@@ -269,3 +269,14 @@ request.reply(200)";
     let mut rig = handler(body);
     assert_eq!(rig.replied(&invite()), 200);
 }
+
+#[test]
+fn values_whose_text_is_made_by_the_script_may_look_at_the_request() {
+    let text = relayed(
+        "class V:\n    uri = 'sip:v@w'\n    def __str__(self): return request.method\nrequest.set_header('X-M', V())\nrequest.add_header('X-N', V())\nclass B:\n    def __len__(self): return 1\n    def __getitem__(self, i):\n        request.call_id\n        if i: raise IndexError\n        return 65\nrequest.set_ruri(V())",
+    );
+    assert!(
+        text.contains("X-M: INVITE") && text.contains("X-N: INVITE") && text.starts_with("INVITE sip:v@w"),
+        "{text}"
+    );
+}

@@ -1,0 +1,36 @@
+//! How long this thread was ready to run and did not: a handler is not slow because the machine is busy.
+
+use crate::base::time::Duration;
+
+/// Time on the run queue, looked at now and then.
+#[derive(Default)]
+pub(crate) struct RunDelay {
+    seen: u64,
+    calls: u32,
+}
+
+/// The file is read anew after this many calls, so that an old delay does not excuse a new one.
+const CALLS: u32 = 4096;
+
+impl RunDelay {
+    /// Counts a call.
+    pub(crate) fn called(&mut self) {
+        if self.calls == 0 {
+            self.seen = nanoseconds();
+        }
+        self.calls = self.calls.wrapping_add(1) % CALLS;
+    }
+
+    /// What was added since the last look: at most this much of a call was waiting for a processor.
+    pub(crate) fn since(&mut self) -> Duration {
+        let now = nanoseconds();
+        let before = std::mem::replace(&mut self.seen, now);
+        Duration::from_nanos(now.saturating_sub(before))
+    }
+}
+
+/// The second number of `schedstat` (Linux `sched-stats`); 0 where the kernel keeps none.
+fn nanoseconds() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    text.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
