@@ -19,6 +19,7 @@ use crate::proto::transaction::Cells;
 use crate::proto::transaction::merged::MergedRequests;
 use crate::wire::sip::Method;
 use hashbrown::HashTable;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// What a wheel entry stands for; it is packed into the entry's key beside the slab key.
@@ -56,7 +57,8 @@ impl TimerOf {
 #[derive(Debug)]
 pub struct Shard {
     pub(crate) index: u8,
-    pub(crate) node: Arc<Node>,
+    /// Counted by the thread, not by the node: each step of a request borrows it, and shards must not meet over a counter.
+    pub(crate) node: Rc<Arc<Node>>,
     pub(crate) rng: Rng,
     /// The time of the input being handled.
     pub(crate) now: Instant,
@@ -115,7 +117,7 @@ impl Shard {
             cells: None,
             due: Vec::new(),
             scratch: Vec::new(),
-            node,
+            node: Rc::new(node),
         }
     }
 

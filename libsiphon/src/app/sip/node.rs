@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Stripes of the location table: more than there are shards, so that two seldom meet.
-const STRIPES: usize = 64;
+const STRIPES: usize = 16;
 
 /// Addresses of record that a node holds.
 const MAX_AORS: usize = 5_000_000;
