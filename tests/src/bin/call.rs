@@ -30,8 +30,8 @@ fn main() -> ExitCode {
         (password("SIPHON_ALICE_PASSWORD", "wonderland"), password("SIPHON_BOB_PASSWORD", "builder"));
     let alice = Phone::new(Peer::udp(proxy), "alice", DOMAIN, &secrets.0);
     let bob = Phone::new(Peer::udp(proxy), "bob", DOMAIN, &secrets.1);
-    call(&alice, &bob);
-    let mut decisions = log.map(|path| decisions(&path)).unwrap_or_default();
+    let call_id = call(&alice, &bob);
+    let mut decisions = log.map(|path| decisions(&path, &call_id, &probe)).unwrap_or_default();
     let ladder = ladder::draw(("alice", &alice.peer), "siphon-proxy", ("bob", &bob.peer), |r| {
         beside(r, &mut decisions)
     });
@@ -43,7 +43,8 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn call(alice: &Phone, bob: &Phone) {
+/// Registers, calls, hangs up; the Call-ID.
+fn call(alice: &Phone, bob: &Phone) -> String {
     bob.register();
     alice.register();
     let (invite, mut dialog) = alice.invite(&bob.aor());
@@ -62,11 +63,22 @@ fn call(alice: &Phone, bob: &Phone) {
     alice.send_in(&dialog, "BYE", "");
     bob.answer(&bob.peer.request("BYE"), 200, "OK");
     alice.peer.final_status("BYE", 200);
+    dialog.call_id().to_owned()
 }
 
 /// What the proxy's log says was decided, by Call-ID and method, in order.
-fn decisions(path: &str) -> BTreeMap<String, VecDeque<String>> {
-    let log = std::fs::read_to_string(path).unwrap_or_default();
+fn decisions(path: &str, call_id: &str, probe: &Peer) -> BTreeMap<String, VecDeque<String>> {
+    let mut log = String::new();
+    // The log is written beside the traffic: the line about the BYE may take a moment, or not come (another log level).
+    for _ in 0..20 {
+        log = std::fs::read_to_string(path).unwrap_or_default();
+        let last =
+            |line: &str| line.contains(call_id) && line.contains("decided") && line.contains("method=BYE");
+        if log.lines().any(last) {
+            break;
+        }
+        let _ = probe.receive(Duration::from_millis(50));
+    }
     let field = |line: &str, name: &str| {
         let value = line.split_once(&format!(" {name}="))?.1;
         let value = value
