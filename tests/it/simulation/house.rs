@@ -178,12 +178,20 @@ fn originated(uri: &str) -> OriginatedRequest {
     }
 }
 
+/// What one generation began it also ends: the request bears the stamp of whoever decided it.
+fn same_generation(question: &Question, memory: &Memory) {
+    if let Some(stamp) = question.request.header_named("X-Generation") {
+        assert_eq!(stamp, memory.generation.to_string(), "two generations decide about one transaction");
+    }
+}
+
 fn memory_of(question: &Question) -> Option<&Memory> {
     question.keep.as_ref()?.0.downcast_ref()
 }
 
 fn reply_answer(question: &Question, reply: &Message) -> Answer {
     let Some(memory) = memory_of(question) else { return Answer::now(Verdict::default()) };
+    same_generation(question, memory);
     let edited = || {
         let mut splice = Splice::of(reply);
         let _ = splice.set("X-Generation", &memory.generation.to_string());
@@ -198,7 +206,9 @@ fn reply_answer(question: &Question, reply: &Message) -> Answer {
 }
 
 fn failure_answer(question: &Question, scene: &mut Scene<'_>) -> Answer {
-    let second = memory_of(question).and_then(|m| m.second.clone());
+    let memory = memory_of(question);
+    memory.into_iter().for_each(|m| same_generation(question, m));
+    let second = memory.and_then(|m| m.second.clone());
     match second {
         Some(second) => {
             let verdict = to_bindings(question, &[&second], Strategy::Parallel, scene);

@@ -1,7 +1,7 @@
 //! The deterministic simulation: a hundred thousand calls and registrations over many kinds of trouble, audited.
 //!
 //! `SEED=n` (or `make sim SEED=n`) repeats one run and prints its ladder when it fails, `CALL=id` that of another call;
-//! `RUNS=n` limits how many are made.
+//! `FROM=n` starts at another seed and `OPERATIONS=n` makes more or fewer.
 
 mod faults;
 mod house;
@@ -9,7 +9,7 @@ mod scenarios;
 mod world;
 
 use faults::{FAULTS, Fault};
-use scenarios::KINDS;
+use scenarios::{KINDS, Kind};
 use siphon::base::rng::Rng;
 use siphon::proto::transaction::Cells;
 use siphon::sim::Seam;
@@ -38,7 +38,11 @@ fn run_with(seed: u64, seam: Option<Box<dyn Seam>>) -> Run {
     let kind = &KINDS[(seed % KINDS.len() as u64) as usize];
     let mut rng = Rng::seeded(seed);
     let shards = if rng.chance(500) { 3 } else { 1 };
-    let rough = kind.may_be_rough && rng.chance(400);
+    run_as(seed, kind, shards, rng.chance(400), seam)
+}
+
+fn run_as(seed: u64, kind: &'static Kind, shards: u8, rough: bool, seam: Option<Box<dyn Seam>>) -> Run {
+    let rough = kind.may_be_rough && rough;
     let mut world = (kind.build)(seed, shards, rough);
     let (end, operations) = (world.at, world.operations);
     if let Some(seam) = seam {
@@ -61,7 +65,11 @@ fn run_with(seed: u64, seam: Option<Box<dyn Seam>>) -> Run {
 }
 
 fn wanted_seed() -> Option<u64> {
-    ["SIPHON_SIM_SEED", "SEED"].iter().find_map(|name| std::env::var(name).ok()?.parse().ok())
+    number("SIPHON_SIM_SEED").or_else(|| number("SEED"))
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
 }
 
 #[test]
@@ -74,15 +82,15 @@ fn a_hundred_thousand_calls_and_registrations_hold_every_rule() {
         }
         return;
     }
-    let wanted: u64 = std::env::var("RUNS").ok().and_then(|n| n.parse().ok()).unwrap_or(u64::MAX);
-    let (next, operations) = (AtomicU64::new(0), AtomicU64::new(0));
+    let (first, most) = (number("FROM").unwrap_or(0), number("OPERATIONS").unwrap_or(100_000));
+    let (next, operations) = (AtomicU64::new(first), AtomicU64::new(0));
     let runs: Mutex<Vec<(u64, Run)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= wanted || operations.load(Ordering::Relaxed) >= 100_000 {
+                    if operations.load(Ordering::Relaxed) >= most {
                         return;
                     }
                     let run = run(seed);
@@ -140,10 +148,12 @@ fn report(mut runs: Vec<(u64, Run)>) {
 }
 
 #[test]
-fn the_same_seed_gives_the_same_log() {
-    for seed in 0..KINDS.len() as u64 {
-        let (first, second) = (run(seed), run(seed));
-        assert_eq!(first.hash, second.hash, "{} with seed {seed} is not repeatable", first.kind);
+fn the_same_seed_gives_the_same_log_with_one_shard_and_with_three() {
+    for (seed, kind) in KINDS.iter().enumerate() {
+        for (shards, rough) in [(1, false), (3, false), (1, true), (3, true)] {
+            let hash = || run_as(seed as u64, kind, shards, rough, None).hash;
+            assert_eq!(hash(), hash(), "{} with {shards} shards, rough: {rough}", kind.name);
+        }
     }
 }
 
