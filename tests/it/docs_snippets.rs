@@ -145,6 +145,20 @@ fn every_link_leads_to_a_file() {
     }
 }
 
+/// A path between backquotes, as `engine/shard.rs`, is that of the repository or of the library's sources.
+#[test]
+fn every_source_file_named_is_there() {
+    let mut seen = 0;
+    for (page, text) in pages() {
+        for name in text.split('`').filter(|t| t.contains('/') && t.ends_with(".rs")) {
+            let known = ["", "libsiphon/src"].iter().any(|folder| root().join(folder).join(name).exists());
+            assert!(known, "{} names {name}", page.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "{seen} were found");
+}
+
 #[test]
 fn the_script_reference_names_what_the_module_has() {
     let page = root().join("docs/reference/script.md").canonicalize().expect("the page");
