@@ -18,7 +18,7 @@ use crate::engine::Settings;
 use crate::engine::node::Logins;
 use crate::net::NetSettings;
 use crate::net::dns::DnsSettings;
-use crate::proto::auth::{Algorithm, DigestSettings, StaticUsers, UserSecret};
+use crate::proto::auth::{Algorithm, DigestSettings, StaticUsers, UriCheck, UserSecret};
 use crate::proto::proxy::own;
 use crate::proto::registrar::{PingMethod, PingSettings, RegistrarSettings};
 use crate::proto::transaction::TimerSettings;
@@ -203,6 +203,9 @@ impl SipBlocks<'_> {
             algorithms: self.algorithms(),
             offer_auth_int: self.auth.qop.contains(&auth::Qop::AuthInt),
             nonce_lifetime: self.auth.nonce_ttl_secs.0,
+            // SIPp and some phones name the server where the Request-URI stands for (RFC 7616 3.4.6 lets a server
+            // cope with that); the nonce count, not this check, is what stops a replay.
+            uri_check: UriCheck::Off,
             ..DigestSettings::default()
         }
     }
