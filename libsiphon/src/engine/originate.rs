@@ -28,6 +28,9 @@ impl Shard {
         if matches!(Method::from_name(&request.method), Method::Invite | Method::Ack | Method::Cancel) {
             return self.answer_wait(wait, Err("this method cannot be sent outside a call"), out);
         }
+        if self.servers.len() + self.clients.len() >= self.node.settings().max_transactions {
+            return self.answer_wait(wait, Err("too many transactions"), out);
+        }
         let originated = Box::new(Originated { request, wait, ping: None });
         if let Some(flow) = originated.request.flow {
             return self.launch_originated(*originated, flow.back(), out);

@@ -54,11 +54,17 @@ impl Shard {
         if status == 503 && self.try_next_address(server, branch, out) {
             return;
         }
+        let limit = self.node.settings().max_queued_questions;
         let flow = self.clients.get(key).and_then(|c| c.reply_flow);
         let Some(work) = self.work(server) else { return };
         let flow = flow.unwrap_or(work.flow);
         if work.asking_reply.is_some() {
-            work.held.push_back(Held { client: key, branch, message: message.clone() });
+            // What comes while the policy thinks is bounded: beyond that a provisional response is dropped, and a
+            // final one only when it is a copy. Branches are bounded, so final responses are.
+            let is_copy = || work.held.iter().any(|h| h.client == key && h.message.status() >= 200);
+            if work.held.len() < limit || (status >= 200 && !is_copy()) {
+                work.held.push_back(Held { client: key, branch, message: message.clone() });
+            }
             return;
         }
         if work.interest.replies {

@@ -22,7 +22,8 @@ pub struct Settings {
     pub max_transactions: usize,
     /// Branches of one request, over all its targets (Max-Breadth, RFC 5393 5, starts from it too).
     pub max_breadth: u16,
-    /// Questions of one call that may wait behind a pending one.
+    /// Questions of one call that may wait behind a pending one; beyond it a request gets 503, an ACK is dropped. The
+    /// same bounds the responses that wait behind one in question; beyond it provisional ones are dropped.
     pub max_queued_questions: usize,
     /// Datagrams larger than this go over TCP instead (RFC 3261 18.1.1: 200 bytes below the path MTU,
     /// or 1300 when it is unknown).

@@ -245,3 +245,27 @@ fn draining_turns_new_calls_away_and_serves_running_ones() {
     let lines = table.lines();
     assert!(lines.iter().any(|l| l.starts_with(&format!("{BOB} BYE "))), "{lines:?}");
 }
+
+#[test]
+fn responses_behind_one_in_question_are_bounded_and_the_final_one_gets_through() {
+    let interest = Interest { replies: true, ..Interest::default() };
+    let mut table = Table::new(move |question| match question.kind {
+        QuestionKind::Reply { .. } => None,
+        _ => relay().map(|verdict| keeping(verdict.decision, interest)),
+    });
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    for _ in 0..100 {
+        table.receive(BOB, &response(&forwarded, "183 Session Progress"));
+    }
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    for nth in 0.. {
+        if nth >= table.open.len() {
+            break;
+        }
+        table.answer(nth, Verdict::default());
+    }
+    let lines = table.lines();
+    assert_eq!(lines.iter().filter(|l| l.contains("183")).count(), 17, "one in question, sixteen behind it");
+    assert_eq!(lines.last(), Some(&format!("{ALICE} SIP/2.0 200 OK")));
+}

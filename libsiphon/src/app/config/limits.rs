@@ -29,8 +29,7 @@ pub struct Limits {
     /// Default 500000.
     #[schemars(range(min = 100, max = 10_000_000))]
     pub transactions: u32,
-    /// Branches of one request, over all its targets (Max-Breadth, RFC 5393 5). Targets beyond it are tried
-    /// when others have answered. Default 60.
+    /// Branches of one request, over all its targets (Max-Breadth, RFC 5393 5). Targets beyond it are not tried. Default 60.
     #[schemars(range(min = 1, max = 1000))]
     pub branches: u16,
     /// Connections of the whole node. Beyond it a new one is closed at once. Default 50000.
