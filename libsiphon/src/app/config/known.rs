@@ -45,6 +45,11 @@ const KEYS: &[(&str, &str, Fate)] = &[
     ("", "dialog", Later),
     ("", "extensions", Later),
     ("", "memory", Instead("the allocator of the system is used as it is")),
+    (
+        "nat.crlf_keepalive",
+        "failure_threshold",
+        Instead("nobody answers empty lines over UDP; `nat.keepalive` tells who is gone"),
+    ),
     ("listen", "tls", Later),
     ("listen", "ws", Later),
     ("listen", "wss", Later),

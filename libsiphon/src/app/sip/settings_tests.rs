@@ -65,7 +65,8 @@ fn an_empty_yaml_gives_the_defaults_of_engine_driver_registrar_and_digest() {
     let driver = blocks.sip().driver();
     assert_eq!(driver.net, NetSettings::default());
     assert_eq!(driver.overload, OverloadSettings::default());
-    assert_eq!(blocks.sip().digest(), DigestSettings::default());
+    let digest = DigestSettings { uri_check: UriCheck::Off, ..DigestSettings::default() };
+    assert_eq!(blocks.sip().digest(), digest);
     let registrar = RegistrarSettings { enforce_auth_aor_match: true, ..RegistrarSettings::default() };
     assert_eq!(blocks.sip().registrar(), registrar);
 }
