@@ -58,6 +58,7 @@ impl TimerOf {
 pub struct Shard {
     pub(crate) index: u8,
     /// Counted by the thread, not by the node: each step of a request borrows it, and shards must not meet over a counter.
+    #[expect(clippy::redundant_allocation, reason = "the outer count is the thread's own")]
     pub(crate) node: Rc<Arc<Node>>,
     pub(crate) rng: Rng,
     /// The time of the input being handled.
