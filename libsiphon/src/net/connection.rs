@@ -11,7 +11,7 @@ use crate::wire::sip::{Frame, Limits, StreamFramer};
 use mio::net::TcpStream;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{IpAddr, Shutdown};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Why a connection ends.
@@ -62,7 +62,7 @@ pub struct Room<'a> {
 pub const READ_PER_TURN: usize = 64 * 1024;
 const SLICES: usize = 32;
 /// How long a connection that is over may take to send its last answer.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// One connection.
 pub struct Connection {
@@ -247,14 +247,11 @@ impl Connection {
                 Err(error) => return Err(error),
             }
         }
-        if self.closing_until.is_some() && self.waiting.is_empty() {
-            self.stream.shutdown(Shutdown::Write)?;
-        }
         Ok(())
     }
 
-    /// Nothing more is wanted from the peer. What waits is still sent, then the peer is told that nothing
-    /// follows; closing at once would reset the connection and could take the last answer with it.
+    /// Nothing more is wanted from the peer. What was asked before is still answered for a moment, by shards that do
+    /// not know of the end yet too; closing at once would reset the connection and take those answers with it.
     pub fn begin_closing(&mut self, now: Instant) {
         self.closing_until.get_or_insert(now + LAST_WORDS);
     }
