@@ -81,6 +81,8 @@ struct Node<R: Role> {
     health: Arc<Health>,
     logger: Arc<Logger>,
     writer: Arc<logging::Writer>,
+    /// Addresses of the pages for probes and metrics.
+    pages: Vec<String>,
 }
 
 impl<R: Role> Node<R> {
@@ -100,13 +102,18 @@ impl<R: Role> Node<R> {
         let bound = pages::serve(&pages, pages::offers(shared.metrics, shared.admin))?;
         let start = Start { loaded: &loaded, series, health: health.clone(), logger: logger.clone() };
         let running = R::start(start)?;
-        let listening = running.listening().join(", ");
-        tracing::info!(config = loaded.name, "{} {} listens on {listening}", R::NAME, cli::version());
-        for address in bound {
+        let pages = bound.iter().map(ToString::to_string).collect();
+        Ok(Self { loaded, running, health, logger, writer, pages })
+    }
+
+    /// Tells that it is there. Signals and changed files are watched by now: whoever waits for this line may use them.
+    fn announce(&self) {
+        let listening = self.running.listening().join(", ");
+        tracing::info!(config = self.loaded.name, "{} {} listens on {listening}", R::NAME, cli::version());
+        for address in &self.pages {
             tracing::info!("pages for probes and metrics on http://{address}");
         }
-        health.ready();
-        Ok(Self { loaded, running, health, logger, writer })
+        self.health.ready();
     }
 
     fn live(mut self) -> ExitCode {
@@ -125,6 +132,7 @@ impl<R: Role> Node<R> {
                     return ExitCode::from(FAILED);
                 }
             };
+            self.announce();
             loop {
                 match lifecycle.next().await {
                     Command::Reload { what, by_signal } => {
