@@ -103,6 +103,7 @@ impl<R: Role> Node<R> {
         let start = Start { loaded: &loaded, series, health: health.clone(), logger: logger.clone() };
         let running = R::start(start)?;
         let pages = bound.iter().map(ToString::to_string).collect();
+        health.ready();
         Ok(Self { loaded, running, health, logger, writer, pages })
     }
 
@@ -113,7 +114,6 @@ impl<R: Role> Node<R> {
         for address in &self.pages {
             tracing::info!("pages for probes and metrics on http://{address}");
         }
-        self.health.ready();
     }
 
     fn live(mut self) -> ExitCode {
