@@ -146,3 +146,46 @@ fn a_shard_is_quiet_after_the_response_to_a_request_could_not_be_sent() {
     let net = checked(net);
     assert_eq!(net.statuses(alice), [0], "{}", net.ladder(""));
 }
+
+fn register(call_id: &str, cseq: u32, contact: &str) -> String {
+    format!(
+        "REGISTER sip:example.com SIP/2.0\nVia: SIP/2.0/UDP 10.1.0.2:5060;branch=z9hG4bKr{cseq};rport\nMax-Forwards: 70\n\
+         From: <sip:bob@example.com>;tag=1\nTo: <sip:bob@example.com>\nCall-ID: {call_id}\nCSeq: {cseq} REGISTER\n\
+         Contact: <{contact}\nContent-Length: 0\n\n"
+    )
+}
+
+#[test]
+fn a_register_that_its_own_removal_overtook_binds_and_the_auditor_agrees() {
+    let mut net = Net::seeded(5);
+    let proxy = net.proxy(NodePlan::new("proxy", "10.0.0.1:5060"));
+    let (alice, bob) = (net.ua("alice", proxy), net.ua("bob", proxy));
+    net.send(bob, proxy, &register("reg-1", 2, "sip:bob@10.1.0.2:5060>;expires=0"));
+    net.advance(Duration::from_secs(1));
+    net.send(bob, proxy, &register("reg-1", 1, "sip:bob@10.1.0.2:5060>;expires=600"));
+    net.advance(Duration::from_secs(5));
+    net.call(alice, "sip:bob@example.com", Duration::from_secs(2));
+    let net = checked(net);
+    assert_eq!(net.statuses(alice), [200, 200], "{}", net.ladder(""));
+}
+
+#[test]
+fn a_failure_that_came_right_before_its_connection_broke_is_acknowledged_and_the_auditor_agrees() {
+    for seed in 0..12 {
+        let (mut net, proxy, _, bob) = pair(seed, Transport::Tcp, 3);
+        // The name is in the Call-ID, which decides the shard that owns the call.
+        let alice = net.ua(&format!("alice{seed}"), proxy);
+        net.behave(bob, Manner::refusing(486));
+        // The failure and the end of the connection arrive in one moment; the failure still has a mailbox before it.
+        let calm =
+            Conditions { delay: (Duration::from_millis(2), Duration::from_millis(2)), ..Conditions::CALM };
+        net.conditions(Conditions { mailbox: Duration::from_millis(1), ..calm });
+        net.call(alice, "sip:bob@example.com", Duration::from_secs(2));
+        net.advance(Duration::from_millis(200));
+        net.conditions(Conditions { resets: 1000, mailbox: Duration::from_millis(1), ..calm });
+        net.advance(Duration::from_millis(150));
+        net.conditions(calm);
+        let net = checked(net);
+        assert_eq!(net.statuses(alice), [486], "seed {seed}\n{}", net.ladder(""));
+    }
+}

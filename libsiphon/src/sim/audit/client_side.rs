@@ -33,16 +33,24 @@ pub(super) struct Final {
     pub(super) challenges: usize,
     pub(super) at: Instant,
     pub(super) cseq: u32,
+    /// The transaction was certainly there to take it. On a connection that broke, or so late that a timer may have
+    /// ended it, it may have been.
+    pub(super) certain: bool,
 }
 
 impl Client {
+    /// The final responses that it certainly took.
+    pub(super) fn taken(&self) -> impl Iterator<Item = &Final> {
+        self.finals.iter().filter(|f| f.certain)
+    }
+
     /// Whether the transaction may have been given up by `at`: no response for 64*T1, or none after a CANCEL.
     pub(super) fn may_be_gone(&self, at: Instant) -> bool {
         let waited = |since: Instant| at.since(since) >= Duration::from_secs(31);
         self.broke.is_some()
             || self.provisional.is_none() && waited(self.began)
             || self.cancelled.is_some_and(waited)
-            || self.finals.first().is_some_and(|f| waited(f.at))
+            || self.taken().next().is_some_and(|f| waited(f.at))
     }
 }
 
@@ -59,14 +67,15 @@ impl Auditor {
             return;
         }
         // What comes after a failure belongs to no transaction state that could take it (RFC 3261 17.1.1.2).
-        let taken = client.finals.first().is_none_or(|f| f.status < 300 && response.status() < 300);
-        if !taken || client.may_be_gone(now) {
+        let fits = |f: &Final| f.status < 300 && response.status() < 300;
+        if !client.taken().next().is_none_or(fits) {
             return;
         }
+        let certain = client.finals.first().is_none_or(fits) && !client.may_be_gone(now);
         let challenges =
             response.challenges("WWW-Authenticate").len() + response.challenges("Proxy-Authenticate").len();
         let cseq = response.cseq().0;
-        client.finals.push(Final { status: response.status(), to_tag, challenges, at: now, cseq });
+        client.finals.push(Final { status: response.status(), to_tag, challenges, at: now, cseq, certain });
     }
 
     pub(super) fn request_left(
@@ -84,7 +93,7 @@ impl Auditor {
             client.sent += 1;
             let most = if method == "INVITE" { 7 } else { 11 };
             let quiet = method == "INVITE" && client.provisional.is_some_and(|at| at < now);
-            if client.sent > most || quiet || client.reliable || !client.finals.is_empty() {
+            if client.sent > most || quiet || client.reliable || client.taken().next().is_some() {
                 let fault = format!("copy {} of {}", client.sent, what());
                 self.fail(now, "repeats", fault);
             }
@@ -113,8 +122,11 @@ impl Auditor {
                 let lapsed = watched.bindings.get(request.uri());
                 let in_dialog = request.tag("To").is_some();
                 // Between REGISTER and its answer a store may still be thinking it over.
-                let asked =
-                    watched.registering.values().flatten().any(|(uri, s)| uri == request.uri() && *s > 0);
+                let asked = watched
+                    .registering
+                    .values()
+                    .flat_map(|r| &r.contacts)
+                    .any(|(uri, s)| uri == request.uri() && *s > 0);
                 if !in_dialog
                     && !asked
                     && lapsed.is_some_and(|at| *at + Duration::from_secs(1) < server.arrived)
@@ -181,7 +193,7 @@ impl Auditor {
         };
         let first = invite.cancelled.is_none();
         let early = invite.provisional.is_none();
-        let late = first && !invite.finals.is_empty();
+        let late = first && invite.taken().next().is_some();
         invite.cancelled.get_or_insert(now);
         let call_id = invite.call_id.clone();
         let key = (branch, "CANCEL".to_owned());
@@ -212,7 +224,8 @@ impl Auditor {
     /// A connection of the node's broke.
     pub(super) fn connection_broke(&mut self, node: SocketAddr, id: ConnectionId, now: Instant) {
         let Some(watched) = self.nodes.get_mut(&node) else { return };
-        for client in watched.clients.values_mut().filter(|c| c.connection == Some(id) && c.finals.is_empty())
+        for client in
+            watched.clients.values_mut().filter(|c| c.connection == Some(id) && c.taken().next().is_none())
         {
             client.broke.get_or_insert(now);
             self.excused.insert(client.call_id.clone());

@@ -24,7 +24,7 @@ impl Auditor {
             let silenced = server.uri.contains("drop.") || server.connection_lost;
             // RFC 4320 4.2: who hears nothing about a request that is no INVITE says nothing about it.
             let heard = |b: &String| {
-                watched.clients.get(&(b.clone(), key.2.clone())).is_some_and(|c| !c.finals.is_empty())
+                watched.clients.get(&(b.clone(), key.2.clone())).is_some_and(|c| c.taken().next().is_some())
             };
             let silenced = silenced
                 || key.2 != "INVITE" && !server.branches.is_empty() && !server.branches.iter().all(heard);
@@ -46,10 +46,10 @@ impl Auditor {
             {
                 faults.push(("branch left behind", name.clone()));
             }
-            if client.finals.iter().any(|f| f.status >= 300) && client.acks == 0 && !excused {
+            if client.taken().any(|f| f.status >= 300) && client.acks == 0 && !excused {
                 faults.push(("failure acknowledged", format!("no ACK was sent on {name}")));
             }
-            for success in client.finals.iter().filter(|f| f.status / 100 == 2) {
+            for success in client.taken().filter(|f| f.status / 100 == 2) {
                 let key = (client.call_id.clone(), success.to_tag.clone(), success.cseq);
                 if !self.phones.forwarded.contains(&key) && !excused {
                     faults.push(("2xx forwarded", format!("{} on {name}", success.status)));

@@ -60,10 +60,21 @@ struct Watched {
     acks: BTreeSet<(String, String)>,
     /// Live bindings: when they lapse, by contact URI.
     bindings: BTreeMap<String, Instant>,
-    /// Contacts that a REGISTER under way asks for, by its Call-ID and CSeq.
-    registering: BTreeMap<(String, u32), Vec<(String, u32)>>,
-    /// The highest CSeq granted under each Call-ID.
-    newest: BTreeMap<String, u32>,
+    /// REGISTERs under way, by Call-ID and CSeq.
+    registering: BTreeMap<(String, u32), Registering>,
+    /// How many REGISTERs came.
+    registers: u64,
+    /// The one that came last of those granted under each Call-ID.
+    newest: BTreeMap<String, u64>,
+}
+
+/// A REGISTER that is not answered yet.
+#[derive(Debug)]
+struct Registering {
+    /// It was the so many-th that came.
+    turn: u64,
+    /// Contacts and for how many seconds they are asked for.
+    contacts: Vec<(String, u32)>,
 }
 
 /// Collects what happened and what must not have.

@@ -1,6 +1,7 @@
 //! What a node receives from clients and answers them.
 
-use super::Auditor;
+use super::client_side::Final;
+use super::{Auditor, Registering};
 use crate::base::flow::{ConnectionId, Egress, Flow, Transport};
 use crate::base::time::{Duration, Instant};
 use crate::sim::reading::{Reading, address, param};
@@ -59,7 +60,11 @@ impl Auditor {
             };
             let contacts = request.values("Contact").iter().map(wanted).collect();
             let id = (request.call_id().to_owned(), request.cseq().0);
-            watched.registering.insert(id, contacts);
+            let turn = watched.registers;
+            watched.registering.entry(id).or_insert_with(|| {
+                watched.registers += 1;
+                Registering { turn, contacts }
+            });
         }
         let server = watched.servers.entry(key).or_insert_with(|| Server {
             call_id: request.call_id().to_owned(),
@@ -170,13 +175,15 @@ impl Auditor {
         let Some(watched) = self.nodes.get(&node) else { return };
         let Some(server) = watched.servers.get(key) else { return };
         let clients = server.branches.iter().filter_map(|b| watched.clients.get(&(b.clone(), key.2.clone())));
+        let (status, tag) = (response.status(), response.tag("To").unwrap_or(""));
+        // One that may have come too late counts where it was chosen.
+        let counts = |f: &&Final| f.certain || f.status == status && f.to_tag == tag;
         let finals: Vec<(u16, String, usize)> = clients
-            .flat_map(|c| c.finals.iter())
+            .flat_map(|c| c.finals.iter().filter(counts))
             .map(|f| (f.status, f.to_tag.clone(), f.challenges))
             .collect();
         let (call_id, cancelled) = (server.call_id.clone(), server.cancelled);
         let came: Vec<u16> = finals.iter().map(|f| f.0).collect();
-        let (status, tag) = (response.status(), response.tag("To").unwrap_or(""));
         if !finals.iter().any(|f| f.0 == status && f.1 == tag) {
             // Made by the node itself: that is right only where nothing better came.
             let good = came.iter().any(|s| *s != 503 && s / 100 != 3);
@@ -213,7 +220,7 @@ impl Auditor {
     fn registered(&mut self, node: SocketAddr, response: &Reading<'_>, now: Instant) {
         let Some(watched) = self.nodes.get_mut(&node) else { return };
         let id = (response.call_id().to_owned(), response.cseq().0);
-        let Some(asked) = watched.registering.remove(&id) else { return };
+        let Some(Registering { turn, contacts: asked }) = watched.registering.remove(&id) else { return };
         if response.status() != 200 {
             return;
         }
@@ -225,12 +232,13 @@ impl Auditor {
             let what = format!("{granted} grants, {kept} acknowledgements for {aor}");
             self.violations.push(super::Violation { at: now, rule: "granted before stored", what });
         }
-        // A slow store lets the answers overtake each other: what was asked last counts.
-        let newest = watched.newest.entry(id.0.clone()).or_default();
-        if id.1 < *newest {
+        // A slow store lets the answers overtake each other: what came last counts. That need not be what was asked
+        // last: with nothing bound, RFC 3261 10.3 step 7 has no CSeq to compare a late request with.
+        let newest = watched.newest.entry(id.0.clone()).or_insert(turn);
+        if turn < *newest {
             return;
         }
-        *newest = id.1;
+        *newest = turn;
         // What another REGISTER of the same phone changed may still be taken back by the store.
         let others = watched.registering.range((id.0.clone(), 0)..=(id.0.clone(), u32::MAX)).next().is_some();
         for (uri, seconds) in asked {
