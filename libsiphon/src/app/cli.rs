@@ -3,6 +3,7 @@
 //! Exit codes: 0 all well, or a run that was told to end; 1 the role could not start or broke; 2 the command
 //! line or the configuration is wrong.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -36,16 +37,21 @@ struct Options {
 
 /// The whole life of a role binary.
 pub fn main<R: Role>() -> ExitCode {
+    ExitCode::from(main_with::<R>(std::env::args_os()))
+}
+
+/// The same with the command line given, its program name first. What comes back is the exit code.
+pub fn main_with<R: Role>(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let about = "Exit codes: 0 all well; 1 could not start or broke; 2 command line or configuration wrong.\n\
                  Signals: SIGTERM and SIGINT drain and end, a second one ends at once; SIGHUP reloads.";
     let command = Options::command().name(R::NAME).about(R::ABOUT).after_help(about).version(version());
-    let options = match command.try_get_matches().and_then(|m| Options::from_arg_matches(&m)) {
+    let options = match command.try_get_matches_from(arguments).and_then(|m| Options::from_arg_matches(&m)) {
         Ok(options) => options,
         Err(error) => {
             let code = if error.use_stderr() { WRONG } else { 0 };
             // Nothing is left to do when even this cannot be printed.
             let _ = error.print();
-            return ExitCode::from(code);
+            return code;
         }
     };
     if options.print_schema {
@@ -55,7 +61,7 @@ pub fn main<R: Role>() -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => {
             eprint!("{problems}");
-            return ExitCode::from(WRONG);
+            return WRONG;
         }
     };
     if options.print_config {
@@ -87,7 +93,7 @@ pub(super) fn load_again<R: Role>(loaded: &Loaded<R::Config>) -> Result<Loaded<R
     load::<R>(loaded.file.as_deref())
 }
 
-fn check<R: Role>(loaded: &Loaded<R::Config>) -> ExitCode {
+fn check<R: Role>(loaded: &Loaded<R::Config>) -> u8 {
     let faults = R::check(loaded);
     for fault in &faults {
         eprintln!("{fault}");
@@ -96,20 +102,20 @@ fn check<R: Role>(loaded: &Loaded<R::Config>) -> ExitCode {
         0 => print(&format!("{}: nothing wrong\n", loaded.name)),
         1 => {
             eprintln!("1 problem with {}", loaded.name);
-            ExitCode::from(WRONG)
+            WRONG
         }
         n => {
             eprintln!("{n} problems with {}", loaded.name);
-            ExitCode::from(WRONG)
+            WRONG
         }
     }
 }
 
 /// Prints to standard output; a reader that went away is no fault of ours.
-fn print(text: &str) -> ExitCode {
+fn print(text: &str) -> u8 {
     use std::io::Write;
     match std::io::stdout().lock().write_all(text.as_bytes()) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => ExitCode::from(FAILED),
-        _ => ExitCode::SUCCESS,
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => FAILED,
+        _ => 0,
     }
 }

@@ -1,7 +1,6 @@
 //! A role's life: log, pages, engines, then commands until it ends.
 
 use std::path::Path;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,15 +20,15 @@ use super::{clock, logging, owner, pages};
 /// How often a drain looks whether all is done.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Runs a role until it is told to end.
-pub(super) fn run<R: Role>(loaded: Loaded<R::Config>) -> ExitCode {
+/// Runs a role until it is told to end. What comes back is the exit code.
+pub(super) fn run<R: Role>(loaded: Loaded<R::Config>) -> u8 {
     let log = R::shared(&loaded.config).log;
     let file = log.file.as_deref().map(|f| loaded.resolve(f));
     let (logger, writer) = match logging::start(log, file) {
         Ok(log) => log,
         Err(fault) => {
             eprintln!("{}: {fault}", loaded.name);
-            return ExitCode::from(FAILED);
+            return FAILED;
         }
     };
     tell_panics();
@@ -37,7 +36,7 @@ pub(super) fn run<R: Role>(loaded: Loaded<R::Config>) -> ExitCode {
         Ok(node) => node.live(),
         Err(fault) => {
             tracing::error!("{} does not start: {}", R::NAME, explain(&fault));
-            ExitCode::from(FAILED)
+            FAILED
         }
     };
     writer.flush();
@@ -116,12 +115,12 @@ impl<R: Role> Node<R> {
         }
     }
 
-    fn live(mut self) -> ExitCode {
+    fn live(mut self) -> u8 {
         let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
                 tracing::error!("cannot wait for signals: {error}");
-                return ExitCode::from(FAILED);
+                return FAILED;
             }
         };
         runtime.block_on(async {
@@ -129,7 +128,7 @@ impl<R: Role> Node<R> {
                 Ok(lifecycle) => lifecycle,
                 Err(error) => {
                     tracing::error!("cannot wait for signals: {error}");
-                    return ExitCode::from(FAILED);
+                    return FAILED;
                 }
             };
             self.announce();
@@ -152,7 +151,7 @@ impl<R: Role> Node<R> {
             }
             self.running.stop();
             tracing::info!("{} ended", R::NAME);
-            ExitCode::SUCCESS
+            0
         })
     }
 

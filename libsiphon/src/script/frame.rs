@@ -25,7 +25,7 @@ pub(crate) fn script_line(py: Python<'_>) -> Text {
         if frame.is_null() {
             return Text::from("");
         }
-        (frame, ffi::PyFrame_GetLasti(frame))
+        (frame, position(frame))
     };
     // SAFETY: as above; PyFrame_GetCode gives a new reference, which `Bound` takes over.
     let code = unsafe { Bound::from_owned_ptr(py, ffi::PyFrame_GetCode(frame).cast()) };
@@ -43,6 +43,24 @@ pub(crate) fn script_line(py: Python<'_>) -> Text {
     }
     named.insert(key, (code.unbind(), text.clone()));
     text
+}
+
+/// What tells the calls of one code object apart: the instruction, or with the stable ABI, which does not give it, the
+/// line.
+///
+/// # Safety
+/// The thread is attached and `frame` is a live frame.
+unsafe fn position(frame: *mut ffi::PyFrameObject) -> i32 {
+    #[cfg(not(feature = "abi3"))]
+    // SAFETY: as the caller's.
+    unsafe {
+        ffi::PyFrame_GetLasti(frame)
+    }
+    #[cfg(feature = "abi3")]
+    // SAFETY: as the caller's.
+    unsafe {
+        ffi::PyFrame_GetLineNumber(frame)
+    }
 }
 
 /// `file.py:12`: the last component of the path and the line.

@@ -1,26 +1,89 @@
-//! The embedded CPython: started once per process, and kept attached-but-detached on each thread that asks it.
+//! The CPython that scripts run in: started here once per process, or the host's where the engine is an extension
+//! module. Kept attached-but-detached on each thread that asks it.
 //!
 //! `PyGILState_Ensure` on a thread without a thread state makes and destroys one, which costs fifteen times a
 //! handler. A thread that is wrapped here owns one for its whole life.
 
+use super::log_namespace::emitter;
 use super::siphon_module;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyModule;
-use std::sync::Once;
+use pyo3::types::{PyDict, PyModule};
+use std::ffi::CString;
 
-/// Starts the interpreter and makes `import siphon` work. Later calls do nothing.
+/// The sources of the package `siphon`: what scripts import here, an editor reads, and the wheel installs.
+const FILES: &[(&str, &str)] = &[
+    ("siphon", include_str!("../../../python/siphon/__init__.py")),
+    ("siphon._support", include_str!("../../../python/siphon/_support.py")),
+    ("siphon._surface", include_str!("../../../python/siphon/_surface.py")),
+];
+
+/// Set once `import siphon` works.
+static INSTALLED: PyOnceLock<()> = PyOnceLock::new();
+
+/// The extension module, where the interpreter is the host's.
+static EXTENSION: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+
+/// Starts the interpreter if nobody did, and makes `import siphon` work. Later calls do nothing.
 pub fn initialize() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        Python::initialize();
-        Python::attach(|py| {
-            if let Err(error) = siphon_module::install(py) {
-                // Our own code and nothing of the operator's: there is no script without it.
-                panic!("the siphon module does not import: {error}");
-            }
-        });
+    Python::initialize();
+    Python::attach(|py| {
+        if let Err(error) = install(py) {
+            // Our own code and nothing of the operator's: there is no script without it.
+            panic!("the siphon module does not import: {error}");
+        }
     });
+}
+
+/// Makes `import siphon` work in the interpreter that is there. What an extension module calls when it is imported,
+/// to have the error as an exception.
+pub fn install(py: Python<'_>) -> PyResult<()> {
+    INSTALLED
+        .get_or_try_init(py, || {
+            let extension = EXTENSION.get(py).map(|m| m.bind(py).clone());
+            let native = match &extension {
+                Some(module) => module.clone(),
+                None => {
+                    let module = PyModule::new(py, "siphon._native")?;
+                    siphon_module::fill(&module)?;
+                    module
+                }
+            };
+            let files = PyDict::new(py);
+            for (name, text) in FILES {
+                files.set_item(name, text)?;
+            }
+            let code = CString::new(include_str!("embedded.py"))?;
+            let importer = PyModule::from_code(py, &code, c"<siphon/embedded.py>", c"siphon_embedded")?;
+            let foreign: Option<String> =
+                importer.call_method1("offer", (files, native, extension.is_some()))?.extract()?;
+            if extension.is_none() {
+                redirect_output(py)?;
+            }
+            match (foreign, extension) {
+                (Some(sentence), Some(_)) => {
+                    py.import("warnings")?.call_method1("warn", (sentence,)).map(|_| ())
+                }
+                (Some(sentence), None) => {
+                    tracing::warn!("{sentence}");
+                    Ok(())
+                }
+                (None, _) => Ok(()),
+            }
+        })
+        .copied()
+}
+
+/// Puts the engine's half of `siphon` into an extension module, which thereby says that the interpreter is the host's.
+pub fn extend(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    siphon_module::fill(module)?;
+    EXTENSION.get_or_init(module.py(), || module.clone().unbind());
+    Ok(())
+}
+
+/// Sends what Python code prints, logs and warns of to the log of the node that runs.
+pub fn redirect_output(py: Python<'_>) -> PyResult<()> {
+    support(py)?.getattr("install")?.call1((emitter(py)?,)).map(|_| ())
 }
 
 /// Runs `f` on this thread with a Python thread state that lives as long as `f`, detached until somebody attaches.
@@ -37,9 +100,6 @@ pub fn wrap_shard(life: Box<dyn FnOnce() + Send>) {
 /// The support module: generations, analysis of handlers, stdlib bridges.
 pub(crate) fn support<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyModule>> {
     static SUPPORT: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
-    let module = SUPPORT.get_or_try_init(py, || {
-        let code = std::ffi::CString::new(include_str!("support.py"))?;
-        PyModule::from_code(py, &code, c"siphon/support.py", c"siphon_support").map(Bound::unbind)
-    })?;
+    let module = SUPPORT.get_or_try_init(py, || py.import("siphon._support").map(Bound::unbind))?;
     Ok(module.bind(py))
 }

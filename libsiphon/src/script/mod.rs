@@ -39,14 +39,13 @@ mod run_delay;
 mod sanity;
 mod services;
 mod siphon_module;
-mod surface;
 mod timer_namespace;
 mod timers;
 mod uri;
 
 pub use cache::CacheSettings;
 pub use check::{Problem, check};
-pub use interpreter::{initialize, wrap_shard, wrap_thread};
+pub use interpreter::{extend, initialize, install, redirect_output, wrap_shard, wrap_thread};
 pub use node::{BindingWatcher, Rates, ScriptNode};
 pub use node_script::{LoadError, Script, ScriptSettings, ScriptSource, SyncMode};
 pub use policy::ScriptPolicy;

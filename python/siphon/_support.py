@@ -20,6 +20,9 @@ import traceback
 import types
 import warnings
 
+# How the names of this package's own files begin: what an error is told about is the script.
+_OWN_FILES = __file__.rpartition("/")[0] + "/"
+
 
 class _Source(importlib.machinery.SourceFileLoader):
     # No bytecode cache: its key is a whole second, and an edit within that second would be missed.
@@ -272,14 +275,14 @@ def describe(error, owns_file=None):
     report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
     link = report
     while link is not None:
-        ours = [frame for frame in link.stack if frame.filename != __file__]
+        ours = [frame for frame in link.stack if not frame.filename.startswith(_OWN_FILES)]
         link.stack = traceback.StackSummary.from_list(ours)
         link = link.__cause__ or link.__context__
     text = "".join(report.format())
     filename, line = "", 0
     for frame, number in traceback.walk_tb(error.__traceback__):
         name = frame.f_code.co_filename
-        if not name.startswith("<frozen") and name != __file__ and (owns_file is None or owns_file(name)):
+        if not name.startswith(("<frozen", _OWN_FILES)) and (owns_file is None or owns_file(name)):
             filename, line = name, number or 0
     if isinstance(error, SyntaxError) and error.filename:
         filename, line = error.filename, error.lineno or 0

@@ -1,0 +1,184 @@
+"""The one table of what `from siphon import ...` offers: which name in which role, and what this version leaves out.
+
+The module's error texts, `--check`, the test of the stubs and the reference pages are made from it. A test keeps
+`docs/reference/surface.toml`, which names the test of each entry, equal to it.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+PROXY = "siphon-proxy"
+SBC = "siphon-sbc"
+PCSCF = "siphon-pcscf"
+ICSCF = "siphon-icscf"
+SCSCF = "siphon-scscf"
+LI = "siphon-li"
+
+ROLES = (PROXY, SBC, PCSCF, ICSCF, SCSCF, LI)
+
+# Namespace: the roles that offer it once it is built.
+NAMESPACES: dict[str, tuple[str, ...]] = {
+    "proxy": (PROXY, SBC, PCSCF, ICSCF, SCSCF),
+    "cache": (PROXY, SBC, PCSCF, ICSCF, SCSCF),
+    "log": ROLES,
+    "timer": ROLES,
+    "metrics": ROLES,
+    "registrar": (PROXY, SBC, PCSCF, SCSCF),
+    "auth": (PROXY, SBC, PCSCF, SCSCF),
+    "gateway": (PROXY, SBC, SCSCF),
+    "cdr": (PROXY, SBC, PCSCF, SCSCF),
+    "registration": (PROXY, SBC),
+    "rtpengine": (PROXY, SBC, PCSCF, SCSCF),
+    "sdp": (PROXY, SBC, PCSCF, SCSCF),
+    "b2bua": (SBC,),
+    "lcr": (SBC,),
+    "srs": (SBC,),
+    "presence": (PROXY, SBC, PCSCF, SCSCF),
+    "stir": (PROXY, SBC),
+    "numbers": (PROXY, SBC),
+    "diameter": (PCSCF, ICSCF, SCSCF),
+    "qos": (PCSCF,),
+    "ipsec": (PCSCF,),
+    "pcscf": (PCSCF,),
+    "icscf": (ICSCF,),
+    "scscf": (SCSCF,),
+    "sbi": (PCSCF, SCSCF),
+    "isc": (SCSCF,),
+    "li": (LI,),
+}
+
+# Namespaces of this version, in the order of the reference.
+BUILT = ("proxy", "registrar", "auth", "log", "timer", "cache", "metrics")
+
+# Types and exceptions of this version, in the order of the reference. Every role has them.
+TYPES = (
+    "Request", "Reply", "SipUri", "Contact", "Flow", "TimerHandle", "Counter", "Gauge", "Histogram", "Awaitable",
+    "TransactionEnded", "Cancelled",
+)
+
+# Types that come with a namespace: what is said about them is said about it.
+COMES_WITH = {
+    "Destination": "gateway",
+    "Sdp": "sdp",
+    "MediaSection": "sdp",
+    "Call": "b2bua",
+    "MediaHandle": "b2bua",
+    "ByeInitiator": "b2bua",
+}
+
+# Names of the reference surface that this version leaves out, by type or namespace, and why.
+ABSENT: dict[str, dict[str, str]] = {
+    "names": {
+        "gateway": "gateway groups are not built yet",
+        "Destination": "gateway groups are not built yet",
+        "cdr": "call detail records are not built yet",
+        "registration": "outbound registration is not built yet",
+        "rtpengine": "media anchoring is not built yet",
+        "sdp": "media anchoring is not built yet",
+        "Sdp": "media anchoring is not built yet",
+        "MediaSection": "media anchoring is not built yet",
+        "presence": "presence is not built yet",
+        "b2bua": "belongs to siphon-sbc",
+        "lcr": "belongs to siphon-sbc",
+        "srs": "belongs to siphon-sbc",
+        "Call": "belongs to siphon-sbc",
+        "MediaHandle": "belongs to siphon-sbc",
+        "ByeInitiator": "belongs to siphon-sbc",
+        "diameter": "belongs to the IMS roles",
+        "ipsec": "belongs to the IMS roles",
+        "isc": "belongs to the IMS roles",
+        "sbi": "belongs to the IMS roles",
+        "qos": "belongs to the IMS roles",
+        "stir": "STIR/SHAKEN is not built yet",
+        "numbers": "number normalisation is not built yet",
+        "li": "no script outside siphon-li can ask about interception",
+        "Action": "the test kit records actions; the daemon commits verdicts",
+    },
+    "Request": {
+        "charging_params": "charging comes with the IMS roles",
+        "set_charging_param": "charging comes with the IMS roles",
+        "generate_icid": "charging comes with the IMS roles",
+        "is_ipsec_protected": "IPsec belongs to siphon-pcscf",
+        "matched_sa": "IPsec belongs to siphon-pcscf",
+        "parse_security_client": "IPsec belongs to siphon-pcscf",
+        "add_pcscf_path": "Path tokens of a P-CSCF belong to siphon-pcscf",
+        "from_gateway": "gateway groups are not built yet",
+        "rewrite_identities": "number normalisation is not built yet",
+        "set_reply_to_tag": "the To tag belongs to the transaction layer",
+        "reply_header_ops": "the list of operations behind reply_headers is internal",
+        "actions": "the test kit records actions; the daemon commits verdicts",
+        "last_action": "the test kit records actions; the daemon commits verdicts",
+    },
+    "Reply": {
+        "from_gateway": "gateway groups are not built yet",
+        "take_av": "AKA vectors belong to siphon-pcscf",
+        "actions": "the test kit records actions; the daemon commits verdicts",
+        "last_action": "the test kit records actions; the daemon commits verdicts",
+    },
+    "SipUri": {
+        "_is_local": "internal to the reference; is_local is the public name",
+    },
+    "Contact": {
+        "flow_token": "belongs to the flow tokens of the IMS roles",
+        "instance_epoch": "belongs to the flow tokens of the IMS roles",
+        "kind": "application server contacts belong to siphon-scscf",
+    },
+    "proxy": {
+        "on_register_reply": "replies to REGISTER belong to siphon-pcscf",
+        "subscribe_state": "subscriptions come with presence",
+        "sent_requests": "the test kit lists sent requests; the daemon sends them",
+    },
+    "proxy._utils": {
+        "enum_lookup": "ENUM is not built yet",
+    },
+    "registrar": {
+        "save_proxy": "the proxy-side cache of bindings belongs to siphon-pcscf",
+        "lookup_contact": "the proxy-side cache of bindings belongs to siphon-pcscf",
+        "is_registered_contact": "the proxy-side cache of bindings belongs to siphon-pcscf",
+        "lookup_by_token": "the proxy-side cache of bindings belongs to siphon-pcscf",
+        "save_as_contact": "application server contacts belong to siphon-scscf",
+        "save_pending": "two-step registration belongs to siphon-scscf",
+        "confirm_pending": "two-step registration belongs to siphon-scscf",
+        "asserted_identity": "asserted identities come with the IMS roles",
+        "set_associated_uris": "asserted identities come with the IMS roles",
+        "associated_uris": "asserted identities come with the IMS roles",
+        "set_service_routes": "Service-Route of scripts comes with the IMS roles",
+        "service_route": "Service-Route of scripts comes with the IMS roles",
+        "reginfo_xml": "reg-event documents come with presence",
+    },
+    "auth": {
+        "generate_nonce": "nonces are made and checked inside require_*",
+        "validate_nonce": "nonces are made and checked inside require_*",
+        "require_ims_digest": "AKA belongs to the IMS roles",
+        "require_aka_digest": "AKA belongs to the IMS roles",
+    },
+    "timer": {
+        "scheduled": "the test kit lists scheduled timers; the daemon fires them",
+    },
+}
+
+
+def closest(name: str, known: Iterable[str]) -> str | None:
+    """The name among `known` that `name` is most likely meant to be."""
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.75)
+    return near[0] if near else None
+
+
+def why_absent(name: str, role: str) -> str:
+    """Why `name` cannot be imported from `siphon` in `role`."""
+    roles = NAMESPACES.get(COMES_WITH.get(name, name))
+    if roles is None:
+        near = closest(name, (*BUILT, *TYPES))
+        return f'siphon has no "{name}"; did you mean "{near}"?' if near else f'siphon has no "{name}"'
+    if role in roles:
+        return f"'{name}' is not in this version of {role}"
+    return f"'{name}' is not available in {role} (available in: {', '.join(roles)})"
+
+
+def why_no_attribute(namespace: str, name: str, known: Iterable[str]) -> str:
+    """Why a namespace, or a type, has no attribute of that name."""
+    reason = ABSENT.get(namespace, {}).get(name)
+    if reason is not None:
+        return f"{namespace}.{name} is not in this version: {reason}"
+    near = closest(name, (other for other in known if not other.startswith("__")))
+    return f'{namespace} has no "{name}"; did you mean "{near}"?' if near else f'{namespace} has no "{name}"'
