@@ -10,6 +10,7 @@ mod config;
 mod docs_snippets;
 mod flows;
 mod forking;
+mod kit;
 mod life;
 mod neighbours;
 mod refusals;

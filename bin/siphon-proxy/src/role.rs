@@ -3,14 +3,14 @@
 use siphon::app::config::Loaded;
 use siphon::app::role::{Reload, Role, Running, Shared, Start, StartFault};
 use siphon::app::sip::scripting::{self, Scripted};
-use siphon::app::sip::{SipBlocks, SipNode, node};
+use siphon::app::sip::{SipBlocks, SipNode, SipRole, node};
 use siphon::driver::EventSink;
 use siphon::engine::Node;
 use siphon::observe::Observers;
 use siphon::observe::log::EventLog;
 use siphon::observe::metrics::Gauge;
 use siphon::script::{BindingWatcher, Script};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::config::ProxyConfig;
@@ -36,7 +36,7 @@ impl Role for Proxy {
     }
 
     fn check(loaded: &Loaded<ProxyConfig>) -> Vec<String> {
-        scripted(loaded, &|path| loaded.resolve(path)).check()
+        Scripted::of::<Proxy>(&loaded.config, &|path| loaded.resolve(path)).check()
     }
 
     fn start(start: Start<'_, ProxyConfig>) -> Result<Box<dyn Running<ProxyConfig>>, StartFault> {
@@ -49,14 +49,14 @@ impl Role for Proxy {
         let policy = |node: &Arc<Node>, events: &EventSink| {
             let (realm, metrics) = (loaded.config.realm().into(), start.series.script());
             let resolve = |path: &Path| loaded.resolve(path);
-            let script =
-                scripted(loaded, &resolve).load(node, events, realm, start.logger.clone(), metrics)?;
+            let scripted = Scripted::of::<Proxy>(&loaded.config, &resolve);
+            let script = scripted.load(node, events, realm, start.logger.clone(), metrics)?;
             bindings.watch_for(&script);
             let parts = scripting::policies(&script);
             loaded_script = Some(script);
             Ok(parts)
         };
-        let node = node::run(&blocks(&start.loaded.config), policy, start.series.clone(), observers)?;
+        let node = node::run(&Proxy::blocks(&start.loaded.config), policy, start.series.clone(), observers)?;
         let location = node.node.registrar.location.clone();
         start.series.source(Gauge::Registrations, move || location.aor_count() as f64);
         start.health.ready();
@@ -64,34 +64,27 @@ impl Role for Proxy {
     }
 }
 
-fn scripted<'a>(loaded: &'a Loaded<ProxyConfig>, resolve: &'a dyn Fn(&Path) -> PathBuf) -> Scripted<'a> {
-    let config = &loaded.config;
-    Scripted {
-        role: Proxy::NAME,
-        yaml: &config.script,
-        caches: &config.cache,
-        embedded: crate::SCRIPT,
-        resolve,
-    }
-}
+impl SipRole for Proxy {
+    const SCRIPT: &'static str = crate::SCRIPT;
 
-fn blocks(config: &ProxyConfig) -> SipBlocks<'_> {
-    SipBlocks {
-        listen: &config.listen,
-        advertised: config.advertised_address.as_ref(),
-        domain: &config.domain,
-        script: &config.script,
-        registrar: &config.registrar,
-        auth: &config.auth,
-        realm: config.realm(),
-        nat: &config.nat,
-        transaction: &config.transaction,
-        limits: &config.limits,
-        overload: &config.overload,
-        shards: config.shards,
-        dns: &config.dns,
-        cache: &config.cache,
-        server: &config.server,
+    fn blocks(config: &ProxyConfig) -> SipBlocks<'_> {
+        SipBlocks {
+            listen: &config.listen,
+            advertised: config.advertised_address.as_ref(),
+            domain: &config.domain,
+            script: &config.script,
+            registrar: &config.registrar,
+            auth: &config.auth,
+            realm: config.realm(),
+            nat: &config.nat,
+            transaction: &config.transaction,
+            limits: &config.limits,
+            overload: &config.overload,
+            shards: config.shards,
+            dns: &config.dns,
+            cache: &config.cache,
+            server: &config.server,
+        }
     }
 }
 
@@ -112,7 +105,7 @@ impl Running<ProxyConfig> for RunningProxy {
             done.push(format!("script, generation {number}"));
         }
         if let (Some(node), true) = (&self.node, what.config) {
-            done.push(node.reload(&blocks(&loaded.config), what));
+            done.push(node.reload(&Proxy::blocks(&loaded.config), what));
         }
         Ok(done.join("; "))
     }

@@ -7,6 +7,8 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+#[cfg(feature = "python")]
+pub mod kit;
 pub mod lifecycle;
 pub mod logging;
 mod owner;

@@ -128,13 +128,14 @@ pub(crate) struct Generation {
 impl Generation {
     /// Loads the script. What its import staged beyond handlers comes back for the caller to apply.
     pub(crate) fn load(script: &Arc<Script>, number: u64) -> Result<(Generation, Staged), LoadError> {
-        let source = script.source().read()?;
+        let source = script.source();
+        let text = source.read()?;
         Python::attach(|py| {
             let context = Context::new(script.clone(), 0, Mode::Load);
             context.set_now(script.services().now());
             let entered = context::enter(&context);
             STAGED.with(|staged| *staged.borrow_mut() = Some(Staged::default()));
-            let ran = run(py, script.source(), script.include_paths(), &source);
+            let ran = run(py, &source, script.include_paths(), &text);
             let staged = STAGED.with(|staged| staged.borrow_mut().take()).unwrap_or_default();
             drop(entered);
             let (modules, error) = match ran {

@@ -7,7 +7,7 @@ use super::services::{
 };
 use crate::base::text::Text;
 use crate::base::time::Instant;
-use crate::driver::{Clock, EventSink};
+use crate::driver::EventSink;
 use crate::engine::Node;
 use crate::event::{Classes, Event, Kind};
 use crate::observe::Observer;
@@ -19,7 +19,7 @@ use crate::proto::registrar::{Change, Registration, Rollback};
 use crate::wire::sip::Uri;
 use hashbrown::HashMap;
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 /// What scripts reach of a running node.
 pub struct ScriptNode {
@@ -32,7 +32,7 @@ pub struct ScriptNode {
     /// Where metrics of scripts are registered.
     pub metrics: Arc<ScriptMetrics>,
     /// The shards' clock.
-    pub clock: Clock,
+    pub clock: Arc<dyn Fn() -> Instant + Send + Sync>,
     /// The realm when a script names none.
     pub realm: Text,
     /// Counts for `rate_limit`.
@@ -96,7 +96,7 @@ impl ScriptNode {
 
 impl NodeServices for ScriptNode {
     fn now(&self) -> Instant {
-        self.clock.now()
+        (self.clock)()
     }
 
     fn is_local(&self, uri: &Uri<'_>) -> bool {
@@ -241,12 +241,12 @@ impl Metric for ScriptMetric {
 
 /// Brings changes of bindings, whoever made them, to `@registrar.on_change` handlers.
 #[derive(Clone, Default)]
-pub struct BindingWatcher(Arc<OnceLock<Weak<Script>>>);
+pub struct BindingWatcher(Arc<RwLock<Weak<Script>>>);
 
 impl BindingWatcher {
-    /// Whom to tell; the first one stays.
+    /// Whom to tell from now on.
     pub fn watch_for(&self, script: &Arc<Script>) {
-        self.0.get_or_init(|| Arc::downgrade(script));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(script);
     }
 }
 
@@ -257,7 +257,7 @@ impl Observer for BindingWatcher {
 
     fn see(&mut self, event: &Event) {
         if let (Kind::Binding { aor, change, .. }, Some(script)) =
-            (&event.kind, self.0.get().and_then(Weak::upgrade))
+            (&event.kind, self.0.read().unwrap_or_else(PoisonError::into_inner).upgrade())
         {
             script.binding_changed(aor, *change);
         }

@@ -201,6 +201,7 @@ impl Port {
 /// The script of a node.
 pub struct Script {
     settings: ScriptSettings,
+    source: RwLock<ScriptSource>,
     include_paths: Vec<String>,
     services: Arc<dyn NodeServices>,
     current: ArcSwapOption<Generation>,
@@ -245,6 +246,7 @@ impl Script {
             caches: settings.caches.iter().map(Cache::new).collect(),
             lanes: Lanes::new(settings.lane_threads, settings.lane_queue),
             dice: Mutex::new(Rng::seeded(settings.seed)),
+            source: RwLock::new(settings.source.clone()),
             settings,
         })
     }
@@ -358,7 +360,7 @@ impl Script {
     /// The directories whose changes mean a reload.
     pub fn directories(&self) -> Vec<PathBuf> {
         let mut directories = self.settings.include_paths.clone();
-        if let ScriptSource::File(path) = &self.settings.source {
+        if let ScriptSource::File(path) = self.source() {
             directories.extend(path.parent().map(|p| p.to_path_buf()));
         }
         directories
@@ -372,8 +374,13 @@ impl Script {
         &*self.services
     }
 
-    pub(crate) fn source(&self) -> &ScriptSource {
-        &self.settings.source
+    pub(crate) fn source(&self) -> ScriptSource {
+        self.source.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Where the next [`reload`](Self::reload) reads the script.
+    pub fn set_source(&self, source: ScriptSource) {
+        *self.source.write().unwrap_or_else(PoisonError::into_inner) = source;
     }
 
     pub(crate) fn settings(&self) -> &ScriptSettings {

@@ -22,6 +22,7 @@
 
 pub mod audit;
 mod connections;
+pub mod endpoint;
 pub mod ladder;
 pub mod log;
 pub mod net;
@@ -39,8 +40,9 @@ pub mod zone;
 pub use audit::{Auditor, Violation};
 pub use ladder::ladder;
 pub use net::Net;
+pub use node::{Blueprint, Watch};
 pub use order::{CallPlan, Expect, Manner, Order, Then};
-pub use phone::{Account, Outcome, Phone};
+pub use phone::{Account, CallState, Outcome, Phone};
 pub use plan::NodePlan;
 pub use script::{Answer, Handler, Scene, ScriptedPolicy};
 pub use seam::Seam;

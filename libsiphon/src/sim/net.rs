@@ -4,8 +4,9 @@ use crate::base::flow::Transport;
 use crate::base::text::Octets;
 use crate::base::time::{Duration, Instant};
 use crate::sim::audit::Violation;
+use crate::sim::endpoint::Endpoint;
 use crate::sim::ladder::ladder;
-use crate::sim::node::SimNode;
+use crate::sim::node::{Blueprint, SimNode};
 use crate::sim::order::{CallPlan, Expect, Manner, Order};
 use crate::sim::phone::{Account, Outcome, Phone};
 use crate::sim::plan::NodePlan;
@@ -18,6 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 enum Host {
     Node(Box<SimNode>),
     Phone(Box<Phone>),
+    Endpoint(Box<Endpoint>),
 }
 
 /// No network needs this long to come to rest: the longest timer is a registration of two hours.
@@ -40,8 +42,20 @@ impl Net {
 
     /// Adds a node.
     pub fn proxy(&mut self, plan: NodePlan) -> HostId {
+        self.node_of(plan.blueprint())
+    }
+
+    /// Adds a node that is made in another way than a [`NodePlan`] makes it.
+    pub fn node_of(&mut self, blueprint: Blueprint) -> HostId {
         let host = self.hosts.len();
-        self.hosts.push(Host::Node(Box::new(SimNode::new(host, plan.blueprint(), &mut self.wire))));
+        self.hosts.push(Host::Node(Box::new(SimNode::new(host, blueprint, &mut self.wire))));
+        host
+    }
+
+    /// Adds an address that answers nothing by itself.
+    pub fn endpoint(&mut self, name: &str, address: SocketAddr) -> HostId {
+        let host = self.hosts.len();
+        self.hosts.push(Host::Endpoint(Box::new(Endpoint::new(host, name, address, &mut self.wire))));
         host
     }
 
@@ -81,6 +95,7 @@ impl Net {
         match &self.hosts[host] {
             Host::Node(node) => node.address(),
             Host::Phone(phone) => phone.account.public,
+            Host::Endpoint(endpoint) => endpoint.address(),
         }
     }
 
@@ -106,6 +121,27 @@ impl Net {
     /// Tells a phone to do something, `after` this long.
     pub fn order(&mut self, phone: HostId, after: Duration, order: Order) {
         self.wire.schedule(self.wire.now + after, Event::Order { host: phone, order });
+    }
+
+    /// Tells a phone to do something now: when this returns it has done it.
+    pub fn tell(&mut self, phone: HostId, order: Order) {
+        if let Some(Host::Phone(phone)) = self.hosts.get_mut(phone) {
+            phone.on_order(order, &mut self.wire);
+        }
+    }
+
+    /// Sends octets as they are from an endpoint.
+    pub fn send_from(&mut self, endpoint: HostId, transport: Transport, to: SocketAddr, bytes: &Octets) {
+        if let Some(Host::Endpoint(endpoint)) = self.hosts.get_mut(endpoint) {
+            endpoint.send(transport, to, bytes, &mut self.wire);
+        }
+    }
+
+    /// A node dies, or is built anew, now.
+    pub fn power(&mut self, node: HostId, on: bool) {
+        if let Some(Host::Node(node)) = self.hosts.get_mut(node) {
+            node.power(on, &mut self.wire);
+        }
     }
 
     /// Registers a phone now.
@@ -151,10 +187,50 @@ impl Net {
     /// Lets so much time pass.
     pub fn advance(&mut self, by: Duration) {
         let until = self.wire.now + by;
+        self.attend();
         while let Some(event) = self.wire.next_event(until) {
             self.dispatch(event);
         }
-        self.wire.now = until;
+        self.wire.set_now(until);
+    }
+
+    /// Lets time pass until no message is under way and no question to policy, DNS or store is open, `limit` at most.
+    /// Timers that only wait for their time are left waiting.
+    pub fn settle(&mut self, limit: Duration) {
+        let open = |net: &Net| net.wire.is_busy() || net.shards().any(|s| s.open_tickets() > 0);
+        self.run_while(limit, open);
+    }
+
+    /// Lets time pass until every transaction of nodes and phones has ended, `limit` at most. Periodic timers go on.
+    pub fn run_until_idle(&mut self, limit: Duration) {
+        let open = |net: &Net| {
+            let held = net.shards().any(|s| s.open_tickets() > 0 || s.transactions() != (0, 0));
+            held || net.wire.is_busy() || !net.phones().all(Phone::is_idle)
+        };
+        self.run_while(limit, open);
+    }
+
+    fn run_while(&mut self, limit: Duration, open: impl Fn(&Net) -> bool) {
+        let until = self.wire.now + limit;
+        self.attend();
+        while open(self)
+            && let Some(event) = self.wire.next_event(until)
+        {
+            self.dispatch(event);
+        }
+    }
+
+    /// Nodes may want to be called for what was done to them from outside.
+    fn attend(&mut self) {
+        for host in &mut self.hosts {
+            if let Host::Node(node) = host {
+                node.attend(&mut self.wire);
+            }
+        }
+    }
+
+    fn shards(&self) -> impl Iterator<Item = &crate::engine::Shard> {
+        self.nodes().flat_map(SimNode::shards)
     }
 
     /// Lets time pass until nothing is going to happen any more. Whatever still ticks after four hours is a fault.
@@ -196,6 +272,9 @@ impl Net {
             (Some(Host::Phone(phone)), Event::Stream { stream, event, .. }) => {
                 phone.on_stream(stream, event, wire)
             }
+            (Some(Host::Endpoint(endpoint)), Event::Stream { stream, event, .. }) => {
+                endpoint.on_stream(stream, event, wire)
+            }
             (Some(Host::Phone(phone)), Event::Timer { token, .. }) => phone.on_timer(token, wire),
             (Some(Host::Phone(phone)), Event::Order { order, .. }) => phone.on_order(order, wire),
             _ => {}
@@ -207,22 +286,22 @@ impl Net {
     /// A phone.
     ///
     /// # Panics
-    /// When `host` is a node.
+    /// When `host` is no phone.
     pub fn phone(&self, host: HostId) -> &Phone {
         match &self.hosts[host] {
             Host::Phone(phone) => phone,
-            Host::Node(_) => panic!("host {host} is a node"),
+            _ => panic!("host {host} is no phone"),
         }
     }
 
     /// A node.
     ///
     /// # Panics
-    /// When `host` is a phone.
+    /// When `host` is no node.
     pub fn node(&self, host: HostId) -> &SimNode {
         match &self.hosts[host] {
             Host::Node(node) => node,
-            Host::Phone(_) => panic!("host {host} is a phone"),
+            _ => panic!("host {host} is no node"),
         }
     }
 
@@ -230,7 +309,15 @@ impl Net {
     pub fn nodes(&self) -> impl Iterator<Item = &SimNode> {
         self.hosts.iter().filter_map(|h| match h {
             Host::Node(node) => Some(&**node),
-            Host::Phone(_) => None,
+            _ => None,
+        })
+    }
+
+    /// All phones.
+    pub fn phones(&self) -> impl Iterator<Item = &Phone> {
+        self.hosts.iter().filter_map(|h| match h {
+            Host::Phone(phone) => Some(&**phone),
+            _ => None,
         })
     }
 

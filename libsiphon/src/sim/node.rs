@@ -6,7 +6,8 @@ use crate::base::rng::Rng;
 use crate::base::text::Octets;
 use crate::base::time::Instant;
 use crate::engine::{Effect, Effects, Input, Mail, Node, SendReport, Shard};
-use crate::policy::{Policy, PolicyOutput, Want};
+use crate::event::{Classes, Event as Told, Kind};
+use crate::policy::{Notice, Policy, PolicyOutput, Want};
 use crate::proto::transaction::Cells;
 use crate::sim::connections::{Connection, Connections};
 use crate::sim::reading::Reading;
@@ -26,18 +27,35 @@ pub type MakePolicy = Box<dyn FnMut(u8, &Arc<Node>) -> Box<dyn Policy>>;
 pub struct Blueprint {
     /// Its name in ladders.
     pub name: String,
-    /// Where it listens for datagrams and connections.
+    /// Where it listens for datagrams and connections; what it is known by in the log and to the auditor.
     pub address: SocketAddr,
+    /// Further sockets.
+    pub listens: Vec<(Transport, SocketAddr)>,
     /// Its node.
     pub make_node: MakeNode,
     /// Its policy.
     pub make_policy: MakePolicy,
     /// Whether transaction machine cells are counted.
     pub seam: Option<Box<dyn Seam>>,
+    /// Who is told what happens.
+    pub watch: Option<Box<dyn Watch>>,
+}
+
+/// Where the events of a node go.
+pub trait Watch {
+    /// The effects of one shard, for what is subscribed to.
+    fn effects(&mut self) -> Effects;
+
+    /// Sees one event that is not only counted.
+    fn see(&mut self, event: Told);
+
+    /// The turn is over: what others told meanwhile is looked at now.
+    fn settle(&mut self) {}
 }
 
 struct Worker {
     shard: Shard,
+    effects: Effects,
     policy: Box<dyn Policy>,
     /// The earliest wake-up that is scheduled.
     wake_at: Option<Instant>,
@@ -129,7 +147,9 @@ impl SimNode {
         self.mail_arrival.clear();
         self.node = None;
         wire.reset_all_of(self.host);
-        for transport in [Transport::Udp, Transport::Tcp] {
+        let both = [(Transport::Udp, address), (Transport::Tcp, address)];
+        for (transport, address) in both.into_iter().chain(self.blueprint.listens.iter().copied()) {
+            wire.log.name(address, &self.blueprint.name);
             match on {
                 true => wire.bind(transport, address, self.host),
                 false => wire.unbind(transport, address),
@@ -152,9 +172,18 @@ impl SimNode {
             let policy = (self.blueprint.make_policy)(index, &node);
             let mut shard = Shard::new(index, node.clone(), rng, wire.now);
             shard.count_cells();
-            self.workers.push(Worker { shard, policy, wake_at: None });
+            let effects = self.blueprint.watch.as_mut().map(|w| w.effects()).unwrap_or_default();
+            self.workers.push(Worker { shard, effects, policy, wake_at: None });
         }
         self.node = Some(node);
+        self.attend(wire);
+    }
+
+    /// Policies may want to be called for what somebody else did: a reload, a timer set.
+    pub(crate) fn attend(&mut self, wire: &mut Wire) {
+        for shard in 0..self.workers.len() as u8 {
+            self.schedule_wake(shard, wire);
+        }
     }
 
     // ---- what the wire brings ---------------------------------------------------------------------------------
@@ -209,6 +238,8 @@ impl SimNode {
                 let (shard, limits) = (self.shard_of(remote), node.settings().limits.clone());
                 let id = self.connections.add(stream, shard, (local, remote), false, limits);
                 wire.audit.node_connection(self.address(), id, true, wire.now);
+                let flow = self.connections.get_mut(stream).map(|c| c.flow());
+                self.tell_edge(shard, flow.map(|flow| Kind::ConnectionOpened { flow }), wire);
             }
             StreamEvent::Opened => self.opened(stream, wire),
             StreamEvent::Data(bytes) => self.on_data(stream, &bytes, wire),
@@ -219,7 +250,9 @@ impl SimNode {
     fn opened(&mut self, stream: StreamId, wire: &mut Wire) {
         let Some(connection) = self.connections.get_mut(stream) else { return wire.reset(stream) };
         let (id, waiting) = (connection.id, connection.waiting.take().unwrap_or_default());
+        let connection_flow = connection.flow();
         wire.audit.node_connection(self.blueprint.address, id, true, wire.now);
+        self.tell_edge(id.shard, Some(Kind::ConnectionOpened { flow: connection_flow }), wire);
         for (bytes, report) in waiting {
             if !wire.write(stream, self.host, &bytes) {
                 self.send_failed(id.shard, report, wire);
@@ -252,8 +285,11 @@ impl SimNode {
     }
 
     fn closed(&mut self, stream: StreamId, wire: &mut Wire) {
-        let Some(Connection { id, waiting, .. }) = self.connections.remove(stream) else { return };
+        let Some(connection) = self.connections.remove(stream) else { return };
+        let flow = connection.flow();
+        let Connection { id, waiting, .. } = connection;
         wire.audit.node_connection(self.address(), id, false, wire.now);
+        self.tell_edge(id.shard, Some(Kind::ConnectionClosed { flow }), wire);
         for (_, report) in waiting.into_iter().flatten() {
             self.send_failed(id.shard, report, wire);
         }
@@ -283,17 +319,16 @@ impl SimNode {
         if worker.wake_at.is_some_and(|at| at <= wire.now) {
             worker.wake_at = None;
         }
-        let mut out = Effects::default();
         if worker.shard.deadline().is_some_and(|at| at <= wire.now) {
-            worker.shard.tick(wire.now, &mut out);
+            worker.shard.tick(wire.now, &mut worker.effects);
         }
         let mut inputs = VecDeque::new();
-        self.perform(shard, out, &mut inputs, wire);
+        self.perform(shard, &mut inputs, wire);
         let Some(worker) = self.workers.get_mut(usize::from(shard)) else { return };
         if worker.policy.deadline().is_some_and(|at| at <= wire.now) {
             let mut output = PolicyOutput::default();
             worker.policy.wake(wire.now, &mut output);
-            take_output(output, &mut inputs);
+            self.take_output(shard, output, &mut inputs, wire);
         }
         self.run_all(shard, inputs, wire);
     }
@@ -319,19 +354,20 @@ impl SimNode {
             }
             for input in passed {
                 let Some(worker) = self.workers.get_mut(usize::from(shard)) else { return };
-                let mut out = Effects::default();
-                worker.shard.handle(input, wire.now, &mut out);
-                self.perform(shard, out, &mut inputs, wire);
+                worker.shard.handle(input, wire.now, &mut worker.effects);
+                self.perform(shard, &mut inputs, wire);
             }
         }
-        // Shards share the location table, so one may move the deadline of another.
-        for shard in 0..self.workers.len() as u8 {
-            self.schedule_wake(shard, wire);
+        if let Some(watch) = &mut self.blueprint.watch {
+            watch.settle();
         }
+        // Shards share the location table, so one may move the deadline of another.
+        self.attend(wire);
     }
 
-    fn perform(&mut self, shard: u8, effects: Effects, inputs: &mut VecDeque<Input>, wire: &mut Wire) {
-        for effect in effects.list {
+    fn perform(&mut self, shard: u8, inputs: &mut VecDeque<Input>, wire: &mut Wire) {
+        let Some(worker) = self.workers.get_mut(usize::from(shard)) else { return };
+        for effect in std::mem::take(&mut worker.effects.list) {
             let mut passed = Vec::new();
             match &mut self.blueprint.seam {
                 Some(seam) => seam.effect(shard, effect, wire.now, &mut passed),
@@ -352,14 +388,14 @@ impl SimNode {
                 if let Some(worker) = self.workers.get_mut(usize::from(shard)) {
                     worker.policy.ask(ticket, *question, wire.now, &mut output);
                 }
-                take_output(output, inputs);
+                self.take_output(shard, output, inputs, wire);
             }
             Effect::Withdraw { ticket } => {
                 let mut output = PolicyOutput::default();
                 if let Some(worker) = self.workers.get_mut(usize::from(shard)) {
                     worker.policy.withdraw(ticket, wire.now, &mut output);
                 }
-                take_output(output, inputs);
+                self.take_output(shard, output, inputs, wire);
             }
             Effect::LookUp { ticket, lookup } => {
                 let Some(records) = wire.zone.answer(&lookup) else { return };
@@ -388,9 +424,13 @@ impl SimNode {
                 if let Some(worker) = self.workers.get_mut(usize::from(shard)) {
                     worker.policy.resume(wait, *outcome, wire.now, &mut output);
                 }
-                take_output(output, inputs);
+                self.take_output(shard, output, inputs, wire);
             }
-            Effect::Tell(_) => {}
+            Effect::Tell(event) => {
+                if let Some(watch) = &mut self.blueprint.watch {
+                    watch.see(*event);
+                }
+            }
         }
     }
 
@@ -413,7 +453,9 @@ impl SimNode {
             return inputs.extend(report.map(|report| Input::SendFailed { report }));
         }
         if egress.transport == Transport::Udp {
-            return wire.datagram(self.blueprint.address, egress.remote, &bytes);
+            let ours = |local: &SocketAddr| self.blueprint.listens.contains(&(Transport::Udp, *local));
+            let from = egress.local.filter(ours).unwrap_or(self.blueprint.address);
+            return wire.datagram(from, egress.remote, &bytes);
         }
         let known = egress.connection.and_then(|c| Some((self.connections.stream_of(c)?, c.shard)));
         let known = known.or_else(|| match egress.may_connect {
@@ -489,19 +531,45 @@ impl SimNode {
             wire.schedule(at, Event::Wake { host: self.host, shard });
         }
     }
-}
 
-/// What a policy wants becomes inputs, verdicts first.
-fn take_output(output: PolicyOutput, inputs: &mut VecDeque<Input>) {
-    inputs.extend(
-        output
-            .verdicts
-            .into_iter()
-            .map(|(ticket, verdict)| Input::Decided { ticket, verdict: Box::new(verdict) }),
-    );
-    for want in output.wants {
-        if let Want::SendRequest { wait, request } = want {
-            inputs.push_back(Input::Originate { wait, request: Box::new(request) });
+    /// What a policy wants becomes inputs, verdicts first.
+    fn take_output(
+        &mut self,
+        shard: u8,
+        output: PolicyOutput,
+        inputs: &mut VecDeque<Input>,
+        wire: &mut Wire,
+    ) {
+        let decided = |(ticket, verdict)| Input::Decided { ticket, verdict: Box::new(verdict) };
+        inputs.extend(output.verdicts.into_iter().map(decided));
+        for want in output.wants {
+            match want {
+                Want::SendRequest { wait, request } => {
+                    inputs.push_back(Input::Originate { wait, request: Box::new(request) });
+                }
+                Want::Tell(Notice::HandlerRan { handler, took, ok }) => {
+                    self.tell(shard, Classes::HANDLERS, Kind::HandlerRan { handler, took, ok }, wire);
+                }
+            }
+        }
+    }
+
+    fn tell_edge(&mut self, shard: u8, kind: Option<Kind>, wire: &mut Wire) {
+        if let Some(kind) = kind {
+            self.tell(shard, Classes::EDGE, kind, wire);
+        }
+    }
+
+    /// Tells what the driver of the daemon tells, beside what the shards do.
+    fn tell(&mut self, shard: u8, class: Classes, kind: Kind, wire: &mut Wire) {
+        let Some(worker) = self.workers.get_mut(usize::from(shard)) else { return };
+        let mut effects = std::mem::take(&mut worker.effects.list);
+        worker.effects.tell(class, || Told { at: wire.now, shard, kind });
+        std::mem::swap(&mut effects, &mut worker.effects.list);
+        for effect in effects {
+            if let (Effect::Tell(event), Some(watch)) = (effect, &mut self.blueprint.watch) {
+                watch.see(*event);
+            }
         }
     }
 }

@@ -32,6 +32,49 @@ pub enum Order {
         /// What.
         bytes: Octets,
     },
+    /// Send a request outside a dialog that a test wrote.
+    Send {
+        /// Its method.
+        method: String,
+        /// Its Request-URI.
+        to: String,
+        /// Header lines to add, each with its CRLF.
+        headers: String,
+        /// Its body.
+        body: String,
+    },
+    /// Answer the waiting requests with this Call-ID; 1xx may be followed by more.
+    Respond {
+        /// Call-ID.
+        call_id: String,
+        /// Status code.
+        code: u16,
+        /// Header lines to add, each with its CRLF.
+        headers: String,
+        /// Body.
+        body: String,
+    },
+    /// Give up on a call that has no final response.
+    Cancel {
+        /// Call-ID.
+        call_id: String,
+    },
+    /// End a call.
+    HangUp {
+        /// Call-ID.
+        call_id: String,
+    },
+    /// Send a request inside a call.
+    InDialog {
+        /// Call-ID.
+        call_id: String,
+        /// Its method; an INVITE is a re-INVITE.
+        method: String,
+        /// Header lines to add, each with its CRLF.
+        headers: String,
+        /// Its body.
+        body: String,
+    },
     /// Break the connection to the proxy.
     Disconnect,
     /// Behave like this from now on.
@@ -78,6 +121,8 @@ pub struct CallPlan {
     pub expect: Expect,
     /// Octets of body in the INVITE.
     pub body: usize,
+    /// The body of the INVITE, in place of one that is only so long.
+    pub text: String,
     /// Header lines to add, each with its CRLF.
     pub headers: String,
 }
@@ -110,6 +155,8 @@ pub enum Then {
     Refuse(u16, Duration, String),
     /// Nothing more is ever sent.
     Nothing,
+    /// Nothing is sent before [`Order::Respond`] says so.
+    ByHand,
     /// Octets that are no SIP message, this long after the INVITE, and 200 a second later.
     Garbage(Duration),
 }
@@ -126,6 +173,11 @@ impl Manner {
             status: 200,
             slow: None,
         }
+    }
+
+    /// Waits to be told what to answer; requests outside calls get `status`, or wait too when it is 0.
+    pub fn by_hand(status: u16) -> Self {
+        Manner { ring_after: None, then: Then::ByHand, status, ..Manner::friendly() }
     }
 
     /// Rings and refuses.

@@ -96,7 +96,15 @@ impl NodePlan {
         let make_policy = move |shard: u8, node: &Arc<Node>| -> Box<dyn Policy> {
             Box::new(ScriptedPolicy::new(node, shard, handler(node)))
         };
-        Blueprint { name, address, make_node: Box::new(make_node), make_policy: Box::new(make_policy), seam }
+        Blueprint {
+            name,
+            address,
+            listens: Vec::new(),
+            make_node: Box::new(make_node),
+            make_policy: Box::new(make_policy),
+            seam,
+            watch: None,
+        }
     }
 }
 

@@ -16,6 +16,8 @@ use crate::sim::zone::Zone;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Names a host: a proxy node or a user agent.
 pub type HostId = usize;
@@ -117,6 +119,24 @@ pub(crate) enum Event {
     },
 }
 
+impl Event {
+    /// Whether it is a message, an answer or an order: not something that waits for its time.
+    fn is_traffic(&self) -> bool {
+        !matches!(self, Event::Timer { .. } | Event::Wake { .. } | Event::Power { .. })
+    }
+}
+
+/// Tells the virtual time from anywhere.
+#[derive(Clone, Debug)]
+pub struct VirtualClock(Arc<AtomicU64>);
+
+impl VirtualClock {
+    /// Now.
+    pub fn now(&self) -> Instant {
+        Instant(self.0.load(Ordering::Relaxed))
+    }
+}
+
 /// Names a connection, both ends of it.
 pub type StreamId = usize;
 
@@ -186,6 +206,9 @@ pub struct Wire {
     /// The store of bindings.
     pub store: Store,
     queue: BinaryHeap<Reverse<Scheduled>>,
+    /// How many of them are messages, answers or orders under way.
+    traffic: usize,
+    clock: Arc<AtomicU64>,
     next_number: u64,
     udp: BTreeMap<SocketAddr, HostId>,
     tcp: BTreeMap<SocketAddr, HostId>,
@@ -209,6 +232,8 @@ impl Wire {
             zone: Zone::default(),
             store: Store::default(),
             queue: BinaryHeap::new(),
+            traffic: 0,
+            clock: Arc::new(AtomicU64::new(START.0)),
             next_number: 0,
             udp: BTreeMap::new(),
             tcp: BTreeMap::new(),
@@ -221,6 +246,7 @@ impl Wire {
     pub(crate) fn schedule(&mut self, at: Instant, event: Event) {
         let number = self.next_number;
         self.next_number += 1;
+        self.traffic += usize::from(event.is_traffic());
         self.queue.push(Reverse(Scheduled { at: at.max(self.now), number, event }));
     }
 
@@ -230,8 +256,25 @@ impl Wire {
             return None;
         }
         let Reverse(scheduled) = self.queue.pop()?;
-        self.now = scheduled.at;
+        self.traffic = self.traffic.saturating_sub(usize::from(scheduled.event.is_traffic()));
+        self.set_now(scheduled.at);
         Some(scheduled.event)
+    }
+
+    /// The clock moves.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.now = now;
+        self.clock.store(now.0, Ordering::Relaxed);
+    }
+
+    /// The virtual time for those who cannot hold the wire: a script's reach, a log.
+    pub fn clock(&self) -> VirtualClock {
+        VirtualClock(self.clock.clone())
+    }
+
+    /// Whether something is under way, or due at this moment.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.traffic > 0 || self.next_at().is_some_and(|at| at <= self.now)
     }
 
     /// When the next event is due.

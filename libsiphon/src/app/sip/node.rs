@@ -3,6 +3,7 @@
 use crate::app::clock;
 use crate::app::role::{Reload, StartFault};
 use crate::app::sip::settings::SipBlocks;
+use crate::base::rng::Rng;
 use crate::base::text::Text;
 use crate::base::time::{Duration, Instant};
 use crate::base::token::Secret;
@@ -58,21 +59,9 @@ pub fn run(
         error: e.error,
     })?;
     let mut rng = crate::driver::clock::seeded_rng().map_err(fault)?;
-    let secret = match &blocks.auth.nonce_secret {
-        // Nonces and tokens of nodes that share the secret are good on all of them.
-        Some(text) => Secret::new(0, 0).derive(text.reveal()),
-        None => Secret::new(rng.next_u64(), rng.next_u64()),
-    };
+    let secret = secret(blocks, &mut rng);
     let own = OwnAddresses::new(blocks.listeners(bound.addresses()), blocks.domains(), &interfaces());
-    let now = clock::now();
-    let location = Arc::new(Location::new(&secret.derive("location"), STRIPES, MAX_AORS, now));
-    let registrar = Registrar::new(blocks.registrar(), location, &secret.derive("gruu"));
-    let auth = Authenticator::new(blocks.digest(), secret.derive("nonce"));
-    // Connection ids begin anew with each start, and tokens on the wire name them.
-    let epoch = rng.next_u64() as u32;
-    let node =
-        Arc::new(Node::new(blocks.shard_count(), secret, epoch, own, registrar, auth, blocks.engine()));
-    node.logins.store(blocks.logins().map(Arc::new));
+    let node = shared(blocks, own, secret, rng.next_u64() as u32, clock::now());
     let (events, source) = event_stream(observers.classes(), EVENTS_WAITING);
     let parts = policy(&node, &events)?;
     let engines = node.clone();
@@ -92,6 +81,32 @@ pub fn run(
         .spawn(move || observe(&source, &mut observers))
         .map_err(fault)?;
     Ok(SipNode { node, handle, observing: Some(observing), draining: false })
+}
+
+/// The key of a node's tokens and nonces.
+pub fn secret(blocks: &SipBlocks<'_>, rng: &mut Rng) -> Secret {
+    match &blocks.auth.nonce_secret {
+        // Nonces and tokens of nodes that share the secret are good on all of them.
+        Some(text) => Secret::new(0, 0).derive(text.reveal()),
+        None => Secret::new(rng.next_u64(), rng.next_u64()),
+    }
+}
+
+/// What the shards of a node share. `epoch` is another one at each start: connection ids begin anew then, and tokens on
+/// the wire name them.
+pub fn shared(
+    blocks: &SipBlocks<'_>,
+    own: OwnAddresses,
+    secret: Secret,
+    epoch: u32,
+    now: Instant,
+) -> Arc<Node> {
+    let location = Arc::new(Location::new(&secret.derive("location"), STRIPES, MAX_AORS, now));
+    let registrar = Registrar::new(blocks.registrar(), location, &secret.derive("gruu"));
+    let auth = Authenticator::new(blocks.digest(), secret.derive("nonce"));
+    let node = Node::new(blocks.shard_count(), secret, epoch, own, registrar, auth, blocks.engine());
+    node.logins.store(blocks.logins().map(Arc::new));
+    Arc::new(node)
 }
 
 /// Hands the event stream to the observers until it ends.

@@ -4,6 +4,8 @@ use crate::app::config::node::Cache;
 use crate::app::config::script::{self as yaml, Sync};
 use crate::app::role::StartFault;
 use crate::app::sip::node::PolicyParts;
+use crate::app::sip::role::SipRole;
+use crate::app::sip::settings::SipBlocks;
 use crate::base::text::Text;
 use crate::driver::{Clock, EventSink, ShardStart};
 use crate::engine::Node;
@@ -31,7 +33,13 @@ pub struct Scripted<'a> {
     pub resolve: &'a dyn Fn(&Path) -> PathBuf,
 }
 
-impl Scripted<'_> {
+impl<'a> Scripted<'a> {
+    /// The script of a role, with paths that count from its configuration.
+    pub fn of<R: SipRole>(config: &'a R::Config, resolve: &'a dyn Fn(&Path) -> PathBuf) -> Self {
+        let SipBlocks { script, cache, .. } = R::blocks(config);
+        Scripted { role: R::NAME, yaml: script, caches: cache, embedded: R::SCRIPT, resolve }
+    }
+
     /// Settings of the script.
     pub fn settings(&self) -> ScriptSettings {
         let source = match &self.yaml.path {
@@ -74,9 +82,10 @@ impl Scripted<'_> {
         metrics: Arc<ScriptMetrics>,
     ) -> Result<Arc<Script>, StartFault> {
         let (node, events, clock) = (node.clone(), events.clone(), Clock::start());
+        let clock = Arc::new(move || clock.now());
         let services = ScriptNode { node, events, logger, metrics, clock, realm, rates: Rates::default() };
         let mut settings = self.settings();
-        settings.seed = services.clock.now().0;
+        settings.seed = (services.clock)().0;
         Script::load(settings, Arc::new(services)).map_err(|error| StartFault::Script(error.to_string()))
     }
 }

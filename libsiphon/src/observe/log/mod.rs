@@ -29,14 +29,19 @@ pub trait Sink: Send + Sync {
 pub struct Logger {
     level: AtomicU8,
     format: Format,
-    clock: fn() -> Instant,
+    clock: Box<dyn Fn() -> Instant + Send + Sync>,
     sink: Arc<dyn Sink>,
 }
 
 impl Logger {
     /// A log of this level and look. `clock` stamps what carries no time of its own.
-    pub fn new(level: Level, format: Format, clock: fn() -> Instant, sink: Arc<dyn Sink>) -> Arc<Self> {
-        Arc::new(Self { level: AtomicU8::new(level as u8), format, clock, sink })
+    pub fn new(
+        level: Level,
+        format: Format,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
+        sink: Arc<dyn Sink>,
+    ) -> Arc<Self> {
+        Arc::new(Self { level: AtomicU8::new(level as u8), format, clock: Box::new(clock), sink })
     }
 
     /// Makes this the log of the process: `tracing` events end here from now on.
@@ -58,7 +63,7 @@ impl Logger {
     /// Writes one record, if its level is written.
     pub fn write(&self, record: &Record<'_>) {
         if self.writes(record.level) {
-            let at = record.at.unwrap_or_else(self.clock);
+            let at = record.at.unwrap_or_else(&self.clock);
             let mut line = String::with_capacity(256);
             record.render(at, self.format, &mut line);
             self.sink.write(line.as_bytes());

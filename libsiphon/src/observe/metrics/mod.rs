@@ -32,7 +32,7 @@ struct Shared {
     role: &'static str,
     version: &'static str,
     started: Instant,
-    clock: fn() -> Instant,
+    clock: Box<dyn Fn() -> Instant + Send + Sync>,
     writers: Mutex<Vec<Arc<Counters>>>,
     gauges: Mutex<Vec<(Gauge, Source)>>,
 }
@@ -58,13 +58,13 @@ impl Metrics {
     pub fn new(
         role: &'static str,
         version: &'static str,
-        clock: fn() -> Instant,
+        clock: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> Result<Arc<Self>, prometheus::Error> {
         let shared = Arc::new(Shared {
             role,
             version,
             started: clock(),
-            clock,
+            clock: Box::new(clock),
             writers: Mutex::default(),
             gauges: Mutex::default(),
         });

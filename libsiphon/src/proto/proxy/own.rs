@@ -6,6 +6,8 @@ use crate::proto::locate::Reach;
 use crate::wire::sip::{Scheme, Uri};
 use std::cmp::Ordering;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering as Order};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// One listening address and how peers are told to reach it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +60,15 @@ pub struct OwnAddresses {
     addresses: Vec<Address>,
     /// Sorted by host without regard to case.
     domains: Vec<Domain>,
+    further: Arc<Further>,
     reach: Reach,
+}
+
+/// Domains that came after the start.
+#[derive(Debug, Default)]
+struct Further {
+    any: AtomicBool,
+    list: RwLock<Vec<Domain>>,
 }
 
 impl OwnAddresses {
@@ -133,7 +143,19 @@ impl OwnAddresses {
     fn is_own_domain(&self, host: &str, port: u16) -> bool {
         let from = self.domains.partition_point(|d| compare(&d.host, host) == Ordering::Less);
         let mut named = self.domains.iter().skip(from).take_while(|d| d.host.eq_ignore_ascii_case(host));
-        named.any(|d| d.port.is_none_or(|p| p == port))
+        named.any(|d| d.port.is_none_or(|p| p == port)) || self.is_further_domain(host, port)
+    }
+
+    /// The domains beside the configured ones from now on, in place of those given before.
+    pub fn set_further_domains(&self, domains: Vec<Domain>) {
+        self.further.any.store(!domains.is_empty(), Order::Release);
+        *self.further.list.write().unwrap_or_else(PoisonError::into_inner) = domains;
+    }
+
+    fn is_further_domain(&self, host: &str, port: u16) -> bool {
+        let fits = |d: &Domain| d.host.eq_ignore_ascii_case(host) && d.port.is_none_or(|p| p == port);
+        self.further.any.load(Order::Acquire)
+            && self.further.list.read().unwrap_or_else(PoisonError::into_inner).iter().any(fits)
     }
 
     /// An advertised name without a port leads here by SRV or by configuration, whatever the port is.

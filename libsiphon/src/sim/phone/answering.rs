@@ -22,7 +22,7 @@ impl Phone {
             Then::Answer(after) | Then::Refuse(_, after, _) | Then::Garbage(after) => {
                 self.alarm(after, Alarm::Final(key.clone()), wire);
             }
-            Then::Nothing => {}
+            Then::Nothing | Then::ByHand => {}
         }
         if manner.ring_after.is_none() && matches!(manner.then, Then::Nothing) {
             // Nothing will ever end it: nobody waits for a phone that is silent.
@@ -58,19 +58,45 @@ impl Phone {
                 self.transmit(hop, &noise, wire);
                 self.alarm(Duration::from_secs(1), Alarm::LateAnswer(key.clone()), wire);
             }
-            Then::Nothing => {}
+            Then::Nothing | Then::ByHand => {}
         }
     }
 
     /// 200, and a dialog with it.
     pub(super) fn pick_up(&mut self, key: &ServerKey, wire: &mut Wire) {
+        self.pick_up_with(key, 200, "", "", wire);
+    }
+
+    fn pick_up_with(&mut self, key: &ServerKey, code: u16, headers: &str, body: &str, wire: &mut Wire) {
         let Some(t) = self.servers.get(key).filter(|t| t.status < 200) else { return };
         let (request, to_tag) = (t.request.clone(), t.to_tag.clone());
         let Some(reading) = Reading::of(&request) else { return };
         let from_tag = reading.tag("From").unwrap_or("").to_owned();
         let dialog = (reading.call_id().to_owned(), to_tag, from_tag);
         self.dialogs.insert(dialog, Dialog::called(&reading));
-        self.respond(key, 200, "", wire);
+        self.respond_with(key, code, headers, body, wire);
+    }
+
+    /// Answers whatever waits with this Call-ID.
+    pub(super) fn respond_by_hand(
+        &mut self,
+        call_id: &str,
+        code: u16,
+        headers: &str,
+        body: &str,
+        wire: &mut Wire,
+    ) {
+        let waits = |t: &super::ServerTransaction| {
+            t.status < 200 && Reading::of(&t.request).is_some_and(|r| r.call_id() == call_id)
+        };
+        let waiting: Vec<ServerKey> =
+            self.servers.iter().filter(|(_, t)| waits(t)).map(|(k, _)| k.clone()).collect();
+        for key in waiting {
+            match key.2 == "INVITE" && code / 100 == 2 {
+                true => self.pick_up_with(&key, code, headers, body, wire),
+                false => self.respond_with(&key, code, headers, body, wire),
+            }
+        }
     }
 
     pub(super) fn on_cancel(&mut self, key: &ServerKey, request: &Reading<'_>, wire: &mut Wire) {

@@ -56,6 +56,10 @@ impl Dialog {
         }
     }
 
+    pub(super) fn is_ended(&self) -> bool {
+        self.ended
+    }
+
     pub(super) fn end(&mut self) -> bool {
         !std::mem::replace(&mut self.ended, true)
     }
@@ -65,7 +69,7 @@ impl Phone {
     pub(super) fn call(&mut self, plan: CallPlan, wire: &mut Wire) {
         let call_id = self.fresh("call-");
         let body = match plan.body {
-            0 => String::new(),
+            0 => plan.text.clone(),
             n => format!("v=0\r\no={} 1 1 IN IP4 0.0.0.0\r\n{}", self.account.user, "a=x\r\n".repeat(n / 5)),
         };
         let draft = Draft {
@@ -288,7 +292,23 @@ impl Phone {
         }
     }
 
+    /// Its dialogs of a call that are not over.
+    pub(super) fn dialogs_of(&self, call_id: &str) -> Vec<DialogKey> {
+        self.dialogs.iter().filter(|(k, d)| k.0 == call_id && !d.ended).map(|(k, _)| k.clone()).collect()
+    }
+
     fn in_dialog(&mut self, key: &DialogKey, method: &str, wire: &mut Wire) {
+        self.in_dialog_with(key, method, String::new(), String::new(), wire);
+    }
+
+    pub(super) fn in_dialog_with(
+        &mut self,
+        key: &DialogKey,
+        method: &str,
+        headers: String,
+        body: String,
+        wire: &mut Wire,
+    ) {
         let Some(dialog) = self.dialogs.get_mut(key) else { return };
         dialog.cseq += 1;
         let draft = Draft {
@@ -299,7 +319,8 @@ impl Phone {
             call_id: key.0.clone(),
             cseq: dialog.cseq,
             routes: dialog.routes.clone(),
-            ..Draft::default()
+            headers,
+            body,
         };
         let hop = self.first_hop(&draft.routes, &draft.uri);
         let purpose = Purpose::InDialog { remote_tag: key.2.clone() };

@@ -67,6 +67,7 @@ impl Phone {
     ) -> ClientKey {
         let bytes = self.write_request(&draft, &branch, hop.transport);
         let key = (branch.clone(), draft.method.clone());
+        self.last_call_id.clone_from(&draft.call_id);
         self.branches.insert(branch);
         let transaction = ClientTransaction {
             draft,
@@ -178,7 +179,13 @@ impl Phone {
         let (mut draft, purpose, hop, expect) = (t.draft.clone(), t.purpose.clone(), t.hop, t.expect.clone());
         let user = self.account.login.clone();
         let mut any = false;
+        let mut realms = Vec::new();
         for challenge in challenges {
+            // RFC 8760 2.4: the topmost challenge of a realm that it can answer.
+            let realm = digest::realm(&challenge);
+            if realms.contains(&realm) {
+                continue;
+            }
             let count = self.nonce_count.entry(challenge.clone()).or_default();
             *count += 1;
             let password = &self.account.password;
@@ -186,6 +193,7 @@ impl Phone {
                 digest::answer(&challenge, (&user, password), &draft.method, &draft.uri, *count, "c0ffee");
             if let Some(value) = made {
                 draft.headers.push_str(&format!("{answered}: {value}\r\n"));
+                realms.push(realm);
                 any = true;
             }
         }
@@ -252,6 +260,18 @@ impl Phone {
     }
 
     pub(super) fn request(&mut self, method: &str, to: &str, expect: Expect, wire: &mut Wire) {
+        self.request_with(method, to, String::new(), String::new(), expect, wire);
+    }
+
+    pub(super) fn request_with(
+        &mut self,
+        method: &str,
+        to: &str,
+        headers: String,
+        body: String,
+        expect: Expect,
+        wire: &mut Wire,
+    ) {
         let draft = Draft {
             method: method.to_owned(),
             uri: to.to_owned(),
@@ -259,6 +279,8 @@ impl Phone {
             to: format!("<{to}>"),
             call_id: self.fresh("alone-"),
             cseq: 1,
+            headers,
+            body,
             ..Draft::default()
         };
         let hop = self.proxy_hop();

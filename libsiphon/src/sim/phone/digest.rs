@@ -2,9 +2,10 @@
 
 use crate::base::text::push_hex;
 use md5::{Digest, Md5};
+use sha2::{Sha256, Sha512_256};
 
-/// The value of Authorization or Proxy-Authorization that answers `challenge`, or `None` for a challenge that is not
-/// MD5 digest.
+/// The value of Authorization or Proxy-Authorization that answers `challenge`, or `None` for a challenge of another kind
+/// (RFC 7616 3.3, RFC 8760).
 pub(super) fn answer(
     challenge: &str,
     (user, password): (&str, &str),
@@ -15,25 +16,33 @@ pub(super) fn answer(
 ) -> Option<String> {
     let rest = challenge.strip_prefix("Digest ")?;
     let algorithm = value(rest, "algorithm").unwrap_or("MD5");
-    if !algorithm.eq_ignore_ascii_case("MD5") {
-        return None;
-    }
+    let hash: fn(&str) -> String = match algorithm.to_ascii_uppercase().as_str() {
+        "MD5" => hashed::<Md5>,
+        "SHA-256" => hashed::<Sha256>,
+        "SHA-512-256" => hashed::<Sha512_256>,
+        _ => return None,
+    };
     let (realm, nonce) = (value(rest, "realm")?, value(rest, "nonce")?);
-    let ha1 = md5(&format!("{user}:{realm}:{password}"));
-    let ha2 = md5(&format!("{method}:{uri}"));
+    let ha1 = hash(&format!("{user}:{realm}:{password}"));
+    let ha2 = hash(&format!("{method}:{uri}"));
     let mut text = format!("Digest username=\"{user}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\"");
     let response = match value(rest, "qop") {
         Some(_) => {
             text.push_str(&format!(", qop=auth, nc={count:08x}, cnonce=\"{cnonce}\""));
-            md5(&format!("{ha1}:{nonce}:{count:08x}:{cnonce}:auth:{ha2}"))
+            hash(&format!("{ha1}:{nonce}:{count:08x}:{cnonce}:auth:{ha2}"))
         }
-        None => md5(&format!("{ha1}:{nonce}:{ha2}")),
+        None => hash(&format!("{ha1}:{nonce}:{ha2}")),
     };
     text.push_str(&format!(", response=\"{response}\", algorithm={algorithm}"));
     if let Some(opaque) = value(rest, "opaque") {
         text.push_str(&format!(", opaque=\"{opaque}\""));
     }
     Some(text)
+}
+
+/// The realm of a challenge.
+pub(super) fn realm(challenge: &str) -> String {
+    challenge.strip_prefix("Digest ").and_then(|rest| value(rest, "realm")).unwrap_or("").to_owned()
 }
 
 /// A parameter of a challenge, quoted or not.
@@ -53,9 +62,9 @@ fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     }
 }
 
-fn md5(text: &str) -> String {
-    let mut out = Vec::with_capacity(32);
-    for byte in Md5::digest(text.as_bytes()) {
+fn hashed<D: Digest>(text: &str) -> String {
+    let mut out = Vec::with_capacity(64);
+    for byte in D::digest(text.as_bytes()) {
         push_hex(&mut out, u64::from(byte), 2);
     }
     String::from_utf8(out).unwrap_or_default()

@@ -16,7 +16,7 @@ use crate::sim::reading::{Reading, socket};
 use crate::sim::wire::{HostId, StreamEvent, StreamId, Wire};
 use crate::wire::sip::{Frame, Limits, StreamFramer};
 use calling::{Call, Dialog, DialogKey};
-use clients::{ClientKey, ClientTransaction};
+use clients::{ClientKey, ClientTransaction, Purpose};
 use servers::{ServerKey, ServerTransaction};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -68,6 +68,23 @@ pub struct Outcome {
     pub began: Instant,
     /// When it ended.
     pub ended: Instant,
+}
+
+/// How a call stands at one of its phones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// The INVITE was sent.
+    Calling,
+    /// An INVITE came.
+    Incoming,
+    /// There was a provisional response.
+    Proceeding,
+    /// Answered, and nobody has hung up.
+    Confirmed,
+    /// It was answered and is over.
+    Ended,
+    /// It got this final response, 0 when none came.
+    Failed(u16),
 }
 
 /// What a phone's timer is for.
@@ -122,6 +139,7 @@ pub struct Phone {
     /// Every branch it ever used: a response with another one was never meant for it.
     branches: BTreeSet<String>,
     nonce_count: BTreeMap<String, u32>,
+    last_call_id: String,
     register_cseq: u32,
     outcomes: Vec<Outcome>,
     /// Raw statuses and methods received, for tests that script a phone by hand.
@@ -150,6 +168,7 @@ impl Phone {
             serial: 0,
             branches: BTreeSet::new(),
             nonce_count: BTreeMap::new(),
+            last_call_id: String::new(),
             register_cseq: 0,
             outcomes: Vec::new(),
             inbox: Vec::new(),
@@ -171,6 +190,39 @@ impl Phone {
         self.clients.is_empty() && self.servers.is_empty()
     }
 
+    /// The Call-ID of the request it sent last, ACK and CANCEL aside.
+    pub fn last_call_id(&self) -> &str {
+        &self.last_call_id
+    }
+
+    /// How the call with this Call-ID stands; `None` when there never was one.
+    pub fn call_state(&self, call_id: &str) -> Option<CallState> {
+        let mut dialogs = self.dialogs.iter().filter(|(k, _)| k.0 == call_id).peekable();
+        if dialogs.peek().is_some() {
+            let ended = dialogs.all(|(_, d)| d.is_ended());
+            return Some(if ended { CallState::Ended } else { CallState::Confirmed });
+        }
+        let client = self
+            .clients
+            .values()
+            .find(|t| t.purpose == Purpose::Call && t.draft.call_id == call_id && !t.finished);
+        if let Some(t) = client {
+            return Some(if t.provisional { CallState::Proceeding } else { CallState::Calling });
+        }
+        let outcome = self.outcomes.iter().rev().find(|o| o.method == "INVITE" && o.call_id == call_id);
+        if let Some(outcome) = outcome {
+            return Some(CallState::Failed(outcome.status));
+        }
+        let server = self.servers.iter().find(|(k, t)| {
+            k.2 == "INVITE" && Reading::of(&t.request).is_some_and(|r| r.call_id() == call_id)
+        });
+        server.map(|(_, t)| match t.status {
+            0..=100 => CallState::Incoming,
+            101..=199 => CallState::Proceeding,
+            status => CallState::Failed(status),
+        })
+    }
+
     /// Its address of record.
     pub fn aor(&self) -> String {
         format!("sip:{}@{}", self.account.login, self.account.domain)
@@ -184,6 +236,23 @@ impl Phone {
             Order::Raw { to, bytes } => {
                 let hop = Hop { transport: self.account.transport, remote: to, stream: None };
                 self.transmit(hop, &bytes, wire);
+            }
+            Order::Send { method, to, headers, body } => {
+                self.request_with(&method, &to, headers, body, Expect::Anything, wire);
+            }
+            Order::Respond { call_id, code, headers, body } => {
+                self.respond_by_hand(&call_id, code, &headers, &body, wire);
+            }
+            Order::Cancel { call_id } => self.cancel(&call_id, wire),
+            Order::HangUp { call_id } => {
+                for key in self.dialogs_of(&call_id) {
+                    self.hang_up(&key, wire);
+                }
+            }
+            Order::InDialog { call_id, method, headers, body } => {
+                for key in self.dialogs_of(&call_id) {
+                    self.in_dialog_with(&key, &method, headers.clone(), body.clone(), wire);
+                }
             }
             Order::Disconnect => {
                 if let Some(link) = self.links.get(&self.account.proxy) {

@@ -92,10 +92,22 @@ impl Phone {
 
     /// Sends a response on a server transaction; a second final one is not sent.
     pub(super) fn respond(&mut self, key: &ServerKey, code: u16, headers: &str, wire: &mut Wire) {
+        self.respond_with(key, code, headers, "", wire);
+    }
+
+    /// The same with a body.
+    pub(super) fn respond_with(
+        &mut self,
+        key: &ServerKey,
+        code: u16,
+        headers: &str,
+        body: &str,
+        wire: &mut Wire,
+    ) {
         let Some(t) = self.servers.get(key).filter(|t| t.status < 200) else { return };
         let (hop, to_tag, request) = (t.hop, t.to_tag.clone(), t.request.clone());
         let Some(reading) = Reading::of(&request) else { return };
-        let bytes = self.write_response(&reading, &hop, code, &to_tag, headers, "");
+        let bytes = self.write_response(&reading, &hop, code, &to_tag, headers, body);
         self.transmit(hop, &bytes, wire);
         let Some(t) = self.servers.get_mut(key) else { return };
         t.response = Some(bytes);

@@ -50,10 +50,11 @@ impl Phone {
             draft.method,
             draft.headers
         );
-        if !matches!(draft.method.as_str(), "REGISTER" | "CANCEL" | "ACK" | "BYE") {
+        let without = matches!(draft.method.as_str(), "REGISTER" | "CANCEL" | "ACK" | "BYE");
+        if !without && !names(&draft.headers, "contact") {
             let _ = write!(text, "Contact: <{}>\r\n", self.contact());
         }
-        if !draft.body.is_empty() {
+        if !draft.body.is_empty() && !names_type(&draft.headers) {
             text.push_str("Content-Type: application/sdp\r\n");
         }
         let _ = write!(text, "Content-Length: {}\r\n\r\n{}", draft.body.len(), draft.body);
@@ -78,7 +79,7 @@ impl Phone {
         body: &str,
     ) -> Octets {
         let mut text = String::with_capacity(900);
-        let _ = write!(text, "SIP/2.0 {code} {}\r\n", phrase(code));
+        let _ = write!(text, "SIP/2.0 {code} {}\r\n", crate::wire::sip::reason_phrase(code));
         for (nth, via) in request.values("Via").into_iter().enumerate() {
             match (nth, param(via, "rport")) {
                 (0, Some(_)) => {
@@ -107,10 +108,10 @@ impl Phone {
                 let _ = write!(text, "Record-Route: {value}\r\n");
             }
         }
-        if method == "INVITE" && code > 100 && code < 300 {
+        if method == "INVITE" && code > 100 && code < 300 && !names(headers, "contact") {
             let _ = write!(text, "Contact: <{}>\r\n", self.contact());
         }
-        if !body.is_empty() {
+        if !body.is_empty() && !names_type(headers) {
             text.push_str("Content-Type: application/sdp\r\n");
         }
         let _ = write!(text, "{headers}Content-Length: {}\r\n\r\n{body}", body.len());
@@ -133,20 +134,11 @@ impl Phone {
     }
 }
 
-fn phrase(code: u16) -> &'static str {
-    match code {
-        100 => "Trying",
-        180 => "Ringing",
-        183 => "Session Progress",
-        200 => "OK",
-        302 => "Moved Temporarily",
-        404 => "Not Found",
-        481 => "Call/Transaction Does Not Exist",
-        486 => "Busy Here",
-        487 => "Request Terminated",
-        503 => "Service Unavailable",
-        600 => "Busy Everywhere",
-        603 => "Decline",
-        _ => "Whatever",
-    }
+/// Whether header lines bring a field of that name, given in lower case.
+fn names(headers: &str, name: &str) -> bool {
+    headers.lines().filter_map(|l| l.split_once(':')).any(|(n, _)| n.trim().eq_ignore_ascii_case(name))
+}
+
+fn names_type(headers: &str) -> bool {
+    names(headers, "content-type") || names(headers, "c")
 }

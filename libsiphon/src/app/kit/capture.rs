@@ -1,0 +1,27 @@
+//! The log of a kit: kept line by line.
+
+use crate::observe::log::Sink;
+use std::sync::{Mutex, PoisonError};
+
+/// Lines that are kept; what comes after is not.
+const MOST_LINES: usize = 100_000;
+
+/// Keeps log lines.
+#[derive(Default)]
+pub(super) struct Lines(Mutex<Vec<String>>);
+
+impl Lines {
+    /// Everything so far.
+    pub(super) fn all(&self) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Sink for Lines {
+    fn write(&self, line: &[u8]) {
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() < MOST_LINES {
+            lines.push(String::from_utf8_lossy(line).trim_end().to_owned());
+        }
+    }
+}
