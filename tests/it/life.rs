@@ -1,19 +1,11 @@
 //! The life of the daemon as an operator sees it: probes, metrics, log, reload, drain.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use siphon_tests::peer::Peer;
-use siphon_tests::process::Process;
+use siphon_tests::daemon::Daemon;
 use siphon_tests::scratch::Scratch;
 use siphon_tests::subject::siphon_proxy;
-
-struct Daemon {
-    process: Process,
-    scratch: Scratch,
-}
 
 fn yaml(level: &str, format: &str, more: &str) -> String {
     format!(
@@ -22,64 +14,16 @@ fn yaml(level: &str, format: &str, more: &str) -> String {
     )
 }
 
-impl Daemon {
-    fn start(config: &str) -> Self {
-        let scratch = Scratch::new("life");
-        let file = scratch.write("siphon-proxy.yaml", config);
-        let mut command = Command::new(siphon_proxy());
-        command.arg("--config").arg(file).current_dir(scratch.path());
-        let process = Process::start("siphon-proxy", &mut command, &scratch.path().join("log"));
-        let daemon = Self { process, scratch };
-        daemon.wait_for("on http://");
-        daemon
-    }
-
-    /// The log, once it has this text.
-    fn wait_for(&self, text: &str) -> String {
-        let end = Instant::now() + Duration::from_secs(20);
-        loop {
-            let log = self.process.log();
-            if log.contains(text) {
-                return log;
-            }
-            assert!(Instant::now() < end, "the log never says {text:?}:\n{log}");
-            std::thread::yield_now();
-        }
-    }
-
-    /// The address behind the first mark in the log.
-    fn address(&self, mark: &str) -> SocketAddr {
-        let log = self.wait_for(mark);
-        let rest = log.split(mark).nth(1).unwrap_or_default();
-        let end = rest.find(|c: char| !(c.is_ascii_digit() || c == '.' || c == ':')).unwrap_or(rest.len());
-        rest[..end].parse().unwrap_or_else(|e| panic!("{mark}: {e}:\n{log}"))
-    }
-
-    fn get(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(self.address("on http://")).expect("the pages are served");
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("it reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
-        answer
-    }
-
-    /// A phone that asks once and got an answer.
-    fn options(&self, call_id: &str) -> u16 {
-        let peer = Peer::udp(self.address("listens on udp "));
-        let (local, subject) = (peer.local(), peer.subject());
-        peer.send(&format!(
-            "OPTIONS sip:{subject} SIP/2.0\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{call_id}\nMax-Forwards: 70\n\
-             From: <sip:a@{local}>;tag=1\nTo: <sip:{subject}>\nCall-ID: {call_id}\nCSeq: 1 OPTIONS\n\n"
-        ));
-        peer.receive(Duration::from_secs(5)).map_or(0, |m| m.status())
-    }
+/// A phone that asks once and got an answer.
+fn options(daemon: &Daemon, call_id: &str) -> u16 {
+    daemon.options(call_id).map_or(0, |m| m.status())
 }
 
 #[test]
 fn a_request_is_counted_and_its_call_id_is_in_the_log_as_json() {
     let daemon = Daemon::start(&yaml("debug", "json", ""));
     assert!(daemon.get("/readyz").starts_with("HTTP/1.1 200"));
-    assert_eq!(daemon.options("life-1"), 200);
+    assert_eq!(options(&daemon, "life-1"), 200);
     let log = daemon.wait_for("\"call_id\":\"life-1\"");
     for line in log.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
@@ -92,7 +36,7 @@ fn the_metrics_page_counts_what_happened() {
     let config = yaml("info", "pretty", "").replace("admin: {listen: \"127.0.0.1:0\"}\n", "");
     let daemon = Daemon::start(&config);
     for n in 0..3 {
-        assert_eq!(daemon.options(&format!("count-{n}")), 200);
+        assert_eq!(options(&daemon, &format!("count-{n}")), 200);
     }
     let end = Instant::now() + Duration::from_secs(10);
     loop {
@@ -112,11 +56,11 @@ fn hangup_takes_a_good_configuration_over_and_leaves_everything_as_it_was_for_a_
     daemon.process.signal("HUP");
     let log = daemon.wait_for("did you mean `listen`?");
     assert!(log.contains("the configuration stays as it was"), "{log}");
-    assert_eq!(daemon.options("still-there"), 200);
+    assert_eq!(options(&daemon, "still-there"), 200);
     daemon.scratch.write("siphon-proxy.yaml", yaml("debug", "pretty", ""));
     daemon.process.signal("HUP");
     daemon.wait_for("reloaded: ");
-    assert_eq!(daemon.options("again"), 200);
+    assert_eq!(options(&daemon, "again"), 200);
 }
 
 #[test]

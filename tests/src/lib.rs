@@ -6,9 +6,11 @@
 #![allow(clippy::disallowed_methods, reason = "real peers live in real time")]
 
 pub mod baresip;
+pub mod daemon;
 pub mod digest;
 pub mod ladder;
 pub mod message;
+pub mod nameserver;
 pub mod peer;
 pub mod phone;
 pub mod port;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::peer::Peer;
+use crate::peer::{PATIENCE, Peer};
 use crate::port;
 use crate::process::Process;
 use crate::scratch::Scratch;
@@ -48,6 +48,8 @@ pub struct Options {
     pub shards: usize,
     /// The routing script (siphon-proxy only); without one, the seed's default script.
     pub script: Option<PathBuf>,
+    /// `script.deadline_secs` (siphon-proxy only).
+    pub script_deadline: Duration,
     /// Further YAML, appended to the configuration (siphon-proxy only).
     pub more: String,
 }
@@ -63,6 +65,7 @@ impl Default for Options {
             timer_c,
             shards,
             script: None,
+            script_deadline: Duration::from_secs(60),
             more: String::new(),
         }
     }
@@ -164,6 +167,19 @@ impl Server {
         self.process.log()
     }
 
+    /// Its log, once it has this text.
+    pub fn logged(&self, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log();
+            if log.contains(text) {
+                return log;
+            }
+            assert!(Instant::now() < end, "the log never says {text:?}");
+            std::thread::yield_now();
+        }
+    }
+
     /// The folder it runs in.
     pub fn folder(&self) -> &Path {
         self.scratch.path()
@@ -216,6 +232,7 @@ domain:
   local: ["example.com"]
 script:
   path: "{}"
+  deadline_secs: {}
 auth:
   realm: "example.com"
   backend: static
@@ -226,6 +243,7 @@ shards: {}
 log: {{level: info, format: pretty}}
 {}"#,
         script.display(),
+        options.script_deadline.as_secs(),
         t1 * 8,
         t1 * 10,
         options.shards,

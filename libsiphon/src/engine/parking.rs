@@ -66,6 +66,20 @@ impl Parking {
         }
     }
 
+    /// The question `ticket` of `call` is decided and its handler goes on: it is not what the call waits for any more,
+    /// even when that happened before anything else could arrive.
+    pub(crate) fn decided(&mut self, call: u64, ticket: Ticket) -> VecDeque<Waiting> {
+        self.fresh.retain(|(_, fresh)| *fresh != ticket);
+        self.answered(call, ticket)
+    }
+
+    /// The rest of what waited goes on waiting, now behind `ticket`.
+    pub(crate) fn wait_behind(&mut self, call: u64, ticket: Ticket, waiting: VecDeque<Waiting>) {
+        if !waiting.is_empty() {
+            self.calls.insert(call, ParkedCall { ticket, waiting });
+        }
+    }
+
     /// The question `ticket` of `call` was answered: what waited behind it may go on, in order.
     pub(crate) fn answered(&mut self, call: u64, ticket: Ticket) -> VecDeque<Waiting> {
         if self.calls.get(&call).is_some_and(|parked| parked.ticket == ticket) {

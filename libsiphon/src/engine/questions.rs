@@ -10,6 +10,7 @@ use crate::engine::tickets::{Pending, Purpose, StrayAck};
 use crate::event::{Classes, Kind};
 use crate::policy::{Decision, Question, QuestionKind, Ticket, Verdict};
 use crate::wire::sip::Message;
+use std::collections::VecDeque;
 
 impl Shard {
     /// Opens a ticket that is answered for by `ticket_expired` when nobody else answers.
@@ -30,7 +31,7 @@ impl Shard {
         Some(pending)
     }
 
-    pub(crate) fn ask_about_request(&mut self, server: Key, out: &mut Effects) {
+    pub(crate) fn ask_about_request(&mut self, server: Key, out: &mut Effects) -> Ticket {
         let call = self
             .servers
             .get(server)
@@ -41,6 +42,7 @@ impl Shard {
             self.parking.asked(call, ticket);
         }
         self.ask(server, ticket, QuestionKind::Request, out);
+        ticket
     }
 
     pub(crate) fn ask_about_reply(&mut self, server: Key, reply: Message, flow: Flow, out: &mut Effects) {
@@ -88,7 +90,7 @@ impl Shard {
         out.push(Effect::Ask { ticket, question: Box::new(question) });
     }
 
-    pub(crate) fn ask_about_ack(&mut self, ack: Box<StrayAck>, out: &mut Effects) {
+    pub(crate) fn ask_about_ack(&mut self, ack: Box<StrayAck>, out: &mut Effects) -> Ticket {
         let call = self.node.call_hash(ack.message.call_id());
         let question = Question {
             kind: QuestionKind::Request,
@@ -103,6 +105,7 @@ impl Shard {
         self.parking.asked(call, ticket);
         self.stats.questions += 1;
         out.push(Effect::Ask { ticket, question: Box::new(question) });
+        ticket
     }
 
     /// The answer to `ticket` is no longer wanted: its transaction was cancelled or has ended.
@@ -118,17 +121,25 @@ impl Shard {
         }
     }
 
-    /// What waited behind the question goes on, in order.
+    /// The question is answered: what waited behind it goes on, in order.
     fn call_answered(&mut self, call: Option<u64>, ticket: Ticket, out: &mut Effects) {
-        let Some(call) = call else { return };
-        for waiting in self.parking.answered(call, ticket) {
-            match waiting {
+        if let Some(call) = call {
+            let waiting = self.parking.answered(call, ticket);
+            self.ask_next(call, waiting, out);
+        }
+    }
+
+    /// Asks about the first of what waited. Its handler may park in turn, so the others wait behind it.
+    fn ask_next(&mut self, call: u64, mut waiting: VecDeque<Waiting>, out: &mut Effects) {
+        while let Some(next) = waiting.pop_front() {
+            let asked = match next {
                 Waiting::Request(server) if self.work(server).is_some_and(|w| !w.cancelled) => {
-                    self.ask_about_request(server, out);
+                    self.ask_about_request(server, out)
                 }
-                Waiting::Request(_) => {}
+                Waiting::Request(_) => continue,
                 Waiting::Ack(ack) => self.ask_about_ack(ack, out),
-            }
+            };
+            return self.parking.wait_behind(call, asked, waiting);
         }
     }
 
@@ -146,9 +157,9 @@ impl Shard {
                 let decides = verdict.decision.is_some();
                 self.commit_verdict(server, verdict, false, out);
                 // What is decided holds nobody up any more, however long the handler goes on.
-                if decides {
-                    let call = self.tickets.get(ticket).and_then(|p| p.call);
-                    self.call_answered(call, ticket, out);
+                if decides && let Some(call) = self.tickets.get(ticket).and_then(|p| p.call) {
+                    let waiting = self.parking.decided(call, ticket);
+                    self.ask_next(call, waiting, out);
                 }
             }
             return;

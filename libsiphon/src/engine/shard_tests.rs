@@ -4,6 +4,7 @@ use crate::base::time::Duration;
 use crate::policy::{
     Decision, Interest, Keep, QuestionKind, RelayOptions, ReplySpec, Strategy, Target, Verdict,
 };
+use crate::wire::sip::Method;
 use std::sync::Arc;
 
 fn relay() -> Option<Verdict> {
@@ -172,6 +173,40 @@ fn a_request_of_a_parked_call_waits_its_turn() {
     table.answer(0, Verdict::of(Decision::Reply(ReplySpec::code(404))));
     assert_eq!(table.open.len(), 2);
     assert_eq!(table.open[1].1.request.method_name(), "INFO");
+}
+
+#[test]
+fn what_waits_behind_a_parked_handler_goes_on_one_by_one() {
+    let mut table = Table::new(|_| None);
+    table.receive(ALICE, &invite());
+    for (method, branch) in [("INFO", "7"), ("MESSAGE", "8"), ("BYE", "9")] {
+        table.receive(ALICE, &request(method, "sip:bob@example.com", branch, "b1", ""));
+    }
+    let asked = |table: &Table| -> Vec<String> {
+        table.open.iter().map(|(_, q)| q.request.method_name().to_owned()).collect()
+    };
+    assert_eq!(asked(&table), ["INVITE"]);
+    table.answer(0, Verdict::of(Decision::Reply(ReplySpec::code(404))));
+    assert_eq!(asked(&table), ["INVITE", "INFO"], "the handler of the INFO may park, too");
+    table.answer(1, Verdict::of(Decision::Reply(ReplySpec::code(200))));
+    assert_eq!(asked(&table), ["INVITE", "INFO", "MESSAGE"]);
+    table.advance(Duration::from_secs(61));
+    assert_eq!(asked(&table), ["INVITE", "INFO", "MESSAGE", "BYE"], "its time was over");
+}
+
+#[test]
+fn a_handler_that_relayed_at_once_and_goes_on_holds_up_nothing_of_its_call() {
+    let mut table = Table::new(|question| {
+        let finished = question.request.method() != Method::Invite;
+        relay().map(|verdict| Verdict { finished, ..verdict })
+    });
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK")]);
+    table.receive(ALICE, &request("BYE", "sip:bob@192.0.2.20", "9", "b1", ""));
+    let lines = table.lines();
+    assert!(lines.iter().any(|l| l.starts_with(&format!("{BOB} BYE "))), "{lines:?}");
 }
 
 #[test]

@@ -112,6 +112,20 @@ impl Call {
         }
     }
 
+    /// Whether the transaction ended before the handler did.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.request().is_some_and(|request| request.get().state().ended)
+    }
+
+    /// Takes back what was recorded since the last commit.
+    pub(crate) fn abandon(&self) {
+        if let Some(request) = self.request() {
+            let mut guard = request.get().state();
+            let state = &mut *guard;
+            state.record.roll_back(&mut state.message);
+        }
+    }
+
     /// Gives the request object back for another call, when the script kept no reference.
     pub(crate) fn into_spare(self, py: Python<'_>, spare: &mut Option<Py<Request>>) {
         if let Call::Request(request) = self
@@ -194,9 +208,8 @@ impl Call {
             });
             return Verdict::default();
         };
-        let mut guard = request.get().state();
-        let state = &mut *guard;
-        state.record.roll_back(&mut state.message);
+        self.abandon();
+        let state = request.get().state();
         if state.ended || state.committed.is_some() || matches!(self, Call::Cancelled(_)) {
             complain(LogLevel::Error, &text, &line, &state.message);
             return Verdict::default();

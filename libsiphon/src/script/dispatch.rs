@@ -7,6 +7,7 @@ use super::generation::Generation;
 use super::handler::{Handler, Runs};
 use super::node_script::{Posted, Script};
 use super::policy::ScriptPolicy;
+use super::request::Cancelled;
 use super::services::LogLevel;
 use crate::base::time::Instant;
 use crate::policy::{Decision, PolicyOutput, QuestionKind, ReplySpec, Ticket, Verdict, Want};
@@ -47,6 +48,12 @@ pub(crate) fn conclude(
 ) -> Verdict {
     match error {
         None => call.commit(generation, handler, true).unwrap_or_default(),
+        Some(error) if call.has_ended() && error.is_instance_of::<Cancelled>(py) => {
+            // What a handler that does not catch it does: nothing went wrong.
+            context.forget_wants();
+            call.abandon();
+            Verdict::default()
+        }
         Some(error) => {
             context.forget_wants();
             let (text, line) = generation.describe(py, error);
