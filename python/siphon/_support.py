@@ -404,13 +404,15 @@ class _Drive:
 
 
 class Loop:
-    """The asyncio loop of the node, on a thread of its own."""
+    """The asyncio loop of the node, on a thread of its own unless one is given that somebody else runs."""
 
-    def __init__(self):
+    def __init__(self, loop=None):
         import asyncio
 
-        self.loop = asyncio.new_event_loop()
+        self.loop = loop or asyncio.new_event_loop()
         self.tasks = {}
+        if loop is not None:
+            return
         threading.Thread(target=self.loop.run_forever, name="siphon-asyncio", daemon=True).start()
 
     def submit(self, number, coroutine, job):

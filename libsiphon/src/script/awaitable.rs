@@ -188,19 +188,23 @@ pub(crate) fn wish<'py>(
         let text = format!("{what} waits: await it in an `async def` handler, or set `script.sync: lane`");
         return Err(PyRuntimeError::new_err(text));
     }
-    let outcome = match wish {
-        Wish::Sleep(duration) => {
+    let post = |request: OriginatedRequest, done: Box<dyn FnOnce(Outcome) + Send>| {
+        context.script.post(context.shard, Posted::Send { request: Box::new(request), done: Some(done) });
+    };
+    let outcome = match (wish, context.script.world()) {
+        (Wish::Sleep(duration), Some(world)) => world.sleep(py, duration).map(|()| None)?,
+        (Wish::Send(request), Some(world)) => world.wait(py, |done| post(request, done))?,
+        (Wish::Sleep(duration), None) => {
             py.detach(|| std::thread::sleep(duration));
             None
         }
-        Wish::Send(request) => {
+        (Wish::Send(request), None) => {
             let (send, receive) = mpsc::channel();
             let patience = request.timeout.saturating_add(Duration::from_secs(5));
-            let done = Box::new(move |outcome| {
+            post(request, Box::new(move |outcome| {
                 // The handler may have given up.
                 let _ = send.send(outcome);
-            });
-            context.script.post(context.shard, Posted::Send { request: Box::new(request), done: Some(done) });
+            }));
             py.detach(move || receive.recv_timeout(patience).ok())
         }
     };

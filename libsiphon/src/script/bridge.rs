@@ -7,7 +7,7 @@ use super::dispatch::{conclude, post_wants};
 use super::generation::Generation;
 use super::handler::Handler;
 use super::interpreter::support;
-use super::node_script::Posted;
+use super::node_script::{Posted, Script};
 use super::request::Cancelled;
 use crate::policy::{Ticket, Verdict};
 use pyo3::prelude::*;
@@ -74,7 +74,7 @@ impl LoopJob {
 #[pymethods]
 impl LoopJob {
     fn enter(&self) {
-        self.context.set_now(self.context.services().now());
+        self.context.set_now(self.context.script.clock());
         let outer = context::swap(Some(self.context.clone()));
         *self.outer.lock().unwrap_or_else(PoisonError::into_inner) = outer;
     }
@@ -94,7 +94,6 @@ impl LoopJob {
     }
 
     fn finish(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) {
-        TASKS.fetch_sub(1, Ordering::AcqRel);
         let outer = context::swap(Some(self.context.clone()));
         let error = error.map(PyErr::from_value);
         let verdict =
@@ -104,7 +103,17 @@ impl LoopJob {
     }
 }
 
-fn the_loop(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+/// A job that is gone, finished or not, is no longer on the loop.
+impl Drop for LoopJob {
+    fn drop(&mut self) {
+        TASKS.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn the_loop<'py>(py: Python<'py>, script: &'py Script) -> PyResult<&'py Bound<'py, PyAny>> {
+    if let Some(world) = script.world() {
+        return world.tasks(py);
+    }
     static LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let made = LOOP.get_or_try_init(py, || support(py)?.getattr("Loop")?.call0().map(Bound::unbind))?;
     Ok(made.bind(py))
@@ -113,24 +122,24 @@ fn the_loop(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 /// Runs a handler's coroutine on the loop. False when there are too many.
 pub(crate) fn submit(coroutine: &Bound<'_, PyAny>, number: u64, job: LoopJob) -> PyResult<bool> {
     if TASKS.fetch_add(1, Ordering::AcqRel) >= MOST_TASKS {
-        TASKS.fetch_sub(1, Ordering::AcqRel);
         coroutine.call_method0("close")?;
         return Ok(false);
     }
     let py = coroutine.py();
-    the_loop(py)?.call_method1("submit", (number, coroutine, Bound::new(py, job)?))?;
+    let script = job.context.script.clone();
+    the_loop(py, &script)?.call_method1("submit", (number, coroutine, Bound::new(py, job)?))?;
     Ok(true)
 }
 
 /// Cancels the tasks whose generation was ended.
-pub(crate) fn cancel_retired(py: Python<'_>) -> PyResult<()> {
+pub(crate) fn cancel_retired(py: Python<'_>, script: &Script) -> PyResult<()> {
     if TASKS.load(Ordering::Acquire) == 0 {
         return Ok(());
     }
-    the_loop(py)?.call_method0("cancel_ended").map(drop)
+    the_loop(py, script)?.call_method0("cancel_ended").map(drop)
 }
 
 /// Cancels a task.
-pub(crate) fn cancel(py: Python<'_>, number: u64) -> PyResult<()> {
-    the_loop(py)?.call_method1("cancel", (number,)).map(drop)
+pub(crate) fn cancel(py: Python<'_>, script: &Script, number: u64) -> PyResult<()> {
+    the_loop(py, script)?.call_method1("cancel", (number,)).map(drop)
 }

@@ -143,7 +143,7 @@ pub(crate) fn current() -> PyResult<Arc<Context>> {
     let newest = NEWEST.read().unwrap_or_else(std::sync::PoisonError::into_inner).upgrade();
     let script = newest.ok_or_else(|| PyRuntimeError::new_err("no siphon node runs in this process"))?;
     let context = Context::new(script, 0, Mode::Outside);
-    context.set_now(context.services().now());
+    context.set_now(context.script.clock());
     Ok(context)
 }
 

@@ -95,10 +95,12 @@ impl ScriptPolicy {
     fn inline(&mut self, task: Task, out: &mut PolicyOutput) {
         let Task { ticket, handler, generation, input, now } = task;
         self.stage(Mode::Inline, Some(&input), now);
+        let from = out.verdicts.len();
         let (took, ok) = Python::attach(|py| {
-            // From here: waiting for the interpreter is not the handler's doing.
-            let started = std::time::Instant::now();
             let _entered = context::enter(&self.context);
+            let _inside = self.script.inside(py);
+            // From here: waiting for the interpreter is not the handler's doing.
+            let watch = self.script.stopwatch();
             let (verdict, ok) = match Call::make(py, input, self.script.services(), now, &mut self.spare) {
                 Ok(call) => {
                     let error = call.invoke(py, &handler).err();
@@ -114,14 +116,16 @@ impl ScriptPolicy {
             if let Some(ticket) = ticket {
                 out.verdicts.push((ticket, verdict));
             }
-            (started.elapsed(), ok)
+            (watch.elapsed(), ok)
         });
+        self.hold(from, took, now, out);
         self.flush(out);
         self.ran(handler.event, took, ok, out);
         self.run_delay.called();
         let budget = self.script.settings().budget;
         // Being kept off the processor is not the handler's doing either; looked at only when it matters.
-        let over = took > budget && took.saturating_sub(self.run_delay.since()) > budget;
+        let on_time = |policy: &mut Self| took.saturating_sub(policy.run_delay.since()) <= budget;
+        let over = took > budget && (self.script.world().is_some() || !on_time(self));
         if over && handler.over_budget(self.script.lanes.is_busy()) {
             let text = format!(
                 "{} ({}) took {} ms on its shard's thread; from now on it runs in the lane",
@@ -140,14 +144,18 @@ impl ScriptPolicy {
         let apart = Apart::new();
         let (script, shard, shared) = (self.script.clone(), self.context.shard, apart.clone());
         let job = Box::new(move || run_apart(&script, shard, task, &shared, express));
-        let lanes = &self.script.lanes;
-        let submitted = if express { lanes.express(job) } else { lanes.submit(job) };
+        let (lanes, settings) = (&self.script.lanes, self.script.settings());
+        let submitted = match self.script.world() {
+            Some(world) => world.lane(job, settings.lane_threads, settings.lane_queue),
+            None if express => lanes.express(job).is_ok(),
+            None => lanes.submit(job).is_ok(),
+        };
         match (submitted, ticket) {
-            (Ok(()), Some(ticket)) => {
+            (true, Some(ticket)) => {
                 self.apart.insert(ticket, (apart, 0));
             }
-            (Ok(()), None) => {}
-            (Err(_), _) => self.refuse(refusal, "the lane is full", now, out),
+            (true, None) => {}
+            (false, _) => self.refuse(refusal, "the lane is full", now, out),
         }
     }
 
@@ -163,6 +171,7 @@ impl ScriptPolicy {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let submitted = Python::attach(|py| -> PyResult<bool> {
             let _entered = context::enter(&context);
+            let _inside = self.script.inside(py);
             let call = Arc::new(Call::make(py, input, self.script.services(), now, &mut None)?);
             apart.started(&call);
             let coroutine = call.invoke(py, &handler)?;
@@ -188,17 +197,18 @@ fn run_apart(script: &Arc<Script>, shard: u8, task: Task, apart: &Apart, express
     context.set_now(now);
     context.set_message(input.message().cloned());
     let (verdict, took, ok) = Python::attach(|py| {
-        let started = std::time::Instant::now();
         let _entered = context::enter(&context);
+        let _inside = script.inside(py);
+        let watch = script.stopwatch();
         match Call::make(py, input, script.services(), now, &mut None) {
             Ok(call) => {
                 let call = Arc::new(call);
                 apart.started(&call);
                 let error = call.invoke(py, &handler).err();
                 let verdict = conclude(py, &context, &call, &handler, &generation, error.as_ref());
-                (verdict, started.elapsed(), error.is_none())
+                (verdict, watch.elapsed(), error.is_none())
             }
-            Err(error) => (unmade(&error), started.elapsed(), false),
+            Err(error) => (unmade(&error), watch.elapsed(), false),
         }
     });
     post_wants(&context);

@@ -132,8 +132,8 @@ impl Generation {
         let text = source.read()?;
         Python::attach(|py| {
             let context = Context::new(script.clone(), 0, Mode::Load);
-            context.set_now(script.services().now());
-            let entered = context::enter(&context);
+            context.set_now(script.clock());
+            let entered = (context::enter(&context), script.inside(py));
             STAGED.with(|staged| *staged.borrow_mut() = Some(Staged::default()));
             let ran = run(py, &source, script.include_paths(), &text);
             let staged = STAGED.with(|staged| staged.borrow_mut().take()).unwrap_or_default();

@@ -39,6 +39,8 @@ mod run_delay;
 mod sanity;
 mod services;
 mod siphon_module;
+mod stepped;
+mod substitutes;
 mod timer_namespace;
 mod timers;
 mod uri;
@@ -49,6 +51,7 @@ pub use interpreter::{extend, initialize, install, redirect_output, wrap_shard, 
 pub use node::{BindingWatcher, Rates, ScriptNode};
 pub use node_script::{LoadError, Script, ScriptSettings, ScriptSource, SyncMode};
 pub use policy::ScriptPolicy;
+pub use stepped::{ApartMode, World};
 pub use services::{
     Binding, DigestCheck, DigestKind, DigestOutcome, LogLevel, LogLine, Metric, MetricDefinition, MetricKind,
     NodeServices, SaveRequest, Saved, Undo,

@@ -6,6 +6,7 @@ use super::generation::{Found, Generation};
 use super::handler::Event;
 use super::lane::Lanes;
 use super::services::{LogLevel, LogLine, NodeServices};
+use super::stepped::ApartMode;
 use super::timers::Timers;
 use super::{frame, handler, interpreter};
 use crate::base::rng::Rng;
@@ -90,6 +91,8 @@ pub struct ScriptSettings {
     pub caches: Vec<CacheSettings>,
     /// Seeds the jitter of timers.
     pub seed: u64,
+    /// Where handlers run that cannot run on their shard's thread.
+    pub apart: ApartMode,
 }
 
 impl ScriptSettings {
@@ -106,6 +109,7 @@ impl ScriptSettings {
             max_parked: 100_000,
             caches: Vec::new(),
             seed: 0,
+            apart: ApartMode::Threads,
         }
     }
 }
@@ -266,7 +270,7 @@ impl Script {
         };
         let generation = Arc::new(generation);
         let replaced = self.current.swap(Some(generation.clone()));
-        let now = self.services.now();
+        let now = self.clock();
         self.timers.replace_every(&generation, now, || self.dice());
         for shot in staged.one_shots {
             self.timers.set(shot, &generation, now);
@@ -292,7 +296,7 @@ impl Script {
             if let Some(oldest) = old.remove(0).upgrade() {
                 oldest.retire();
                 // The loop runs as long as the process.
-                let _ = Python::attach(super::bridge::cancel_retired);
+                let _ = Python::attach(|py| super::bridge::cancel_retired(py, self));
                 self.retirements.fetch_add(1, Ordering::Release);
                 let dropped = self.timers.drop_retired();
                 let text = format!(

@@ -11,6 +11,7 @@ use super::generation::Generation;
 use super::handler::Handler;
 use super::policy::ScriptPolicy;
 use super::request::Cancelled;
+use super::stepped::{Stopwatch, World};
 use crate::base::time::Instant;
 use crate::policy::{Outcome, PolicyOutput, Ticket, WaitId, Want};
 use pyo3::exceptions::PyRuntimeError;
@@ -129,23 +130,34 @@ impl ScriptPolicy {
         }
         let Task { ticket, handler, generation, input, now } = task;
         self.stage(Mode::Async, Some(&input), now);
-        Python::attach(|py| {
+        let (from, script) = (out.verdicts.len(), self.script.clone());
+        let took = Python::attach(|py| {
             let context = self.context.clone();
             let _entered = context::enter(&context);
+            let _inside = script.inside(py);
+            let watch = script.stopwatch();
             let made = Call::make(py, input, self.script.services(), now, &mut self.spare).and_then(|call| {
                 let coroutine = call.invoke(py, &handler)?.unbind();
                 Ok(Run { ticket, handler, generation, call, coroutine })
             });
             match made {
-                Ok(run) => self.step(py, run, None, out),
+                Ok(run) => self.step(py, run, None, &watch, out),
                 Err(error) => out.verdicts.extend(ticket.map(|t| (t, unmade(&error)))),
             }
+            watch.elapsed()
         });
+        self.hold(from, took, now, out);
     }
 
     /// Runs a coroutine to its next await of something that is not there yet, or to its end.
-    fn step(&mut self, py: Python<'_>, run: Run, mut raise: Option<PyErr>, out: &mut PolicyOutput) {
-        let started = std::time::Instant::now();
+    fn step(
+        &mut self,
+        py: Python<'_>,
+        run: Run,
+        mut raise: Option<PyErr>,
+        watch: &Stopwatch<'_>,
+        out: &mut PolicyOutput,
+    ) {
         let coroutine = run.coroutine.bind(py);
         loop {
             let stepped = match raise.take() {
@@ -156,7 +168,7 @@ impl ScriptPolicy {
                 Ok(Step::Awaits(awaited)) => match awaited.cast_into::<Awaitable>() {
                     Ok(awaitable) => match awaitable.get().take_wish() {
                         Some(wish) => {
-                            self.ran(run.handler.event, started.elapsed(), true, out);
+                            self.ran(run.handler.event, watch.elapsed(), true, out);
                             return self.park(run, awaitable.unbind(), wish, out);
                         }
                         None => raise = Some(PyRuntimeError::new_err("it is awaited elsewhere already")),
@@ -171,12 +183,12 @@ impl ScriptPolicy {
                         raise = Some(PyRuntimeError::new_err(text));
                     }
                 },
-                Ok(Step::Returned) => return self.finish(py, run, None, started, out),
+                Ok(Step::Returned) => return self.finish(py, run, None, watch, out),
                 Err(error) => {
                     if !run.handler.runs_apart() && wants_loop(py, &error) {
                         run.handler.set_apart();
                     }
-                    return self.finish(py, run, Some(error), started, out);
+                    return self.finish(py, run, Some(error), watch, out);
                 }
             }
         }
@@ -187,7 +199,7 @@ impl ScriptPolicy {
         py: Python<'_>,
         run: Run,
         error: Option<PyErr>,
-        started: std::time::Instant,
+        watch: &Stopwatch<'_>,
         out: &mut PolicyOutput,
     ) {
         let verdict = conclude(py, &self.context, &run.call, &run.handler, &run.generation, error.as_ref());
@@ -195,7 +207,7 @@ impl ScriptPolicy {
             out.verdicts.push((ticket, verdict));
         }
         self.flush(out);
-        self.ran(run.handler.event, started.elapsed(), error.is_none(), out);
+        self.ran(run.handler.event, watch.elapsed(), error.is_none(), out);
         drop((error, run.coroutine));
         run.call.into_spare(py, &mut self.spare);
     }
@@ -210,7 +222,10 @@ impl ScriptPolicy {
         self.flush(out);
         let wait = self.parking.fresh();
         let due = match wish {
-            Wish::Sleep(duration) => Some(self.context.now() + duration),
+            Wish::Sleep(duration) => {
+                let now = self.script.world().and_then(World::now).unwrap_or_else(|| self.context.now());
+                Some(now + duration)
+            }
             Wish::Send(request) => {
                 out.wants.push(Want::SendRequest { wait: Some(wait), request });
                 None
@@ -258,9 +273,12 @@ impl ScriptPolicy {
         let Parked { run, awaitable, .. } = parked;
         self.stage(Mode::Async, None, now);
         self.context.set_message(run.call.request().map(|r| r.get().state().message.clone()));
-        Python::attach(|py| {
+        let (from, script) = (out.verdicts.len(), self.script.clone());
+        let took = Python::attach(|py| {
             let context = self.context.clone();
             let _entered = context::enter(&context);
+            let _inside = script.inside(py);
+            let watch = script.stopwatch();
             let raise = match with {
                 Ok(outcome) => {
                     awaitable.get().resolve(py, outcome);
@@ -268,8 +286,10 @@ impl ScriptPolicy {
                 }
                 Err(error) => Some(error),
             };
-            self.step(py, run, raise, out);
+            self.step(py, run, raise, &watch, out);
+            watch.elapsed()
         });
+        self.hold(from, took, now, out);
     }
 }
 

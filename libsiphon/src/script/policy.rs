@@ -20,12 +20,13 @@ use crate::policy::{
     WaitId, Want,
 };
 use pyo3::prelude::*;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Decides for one shard by the node's script.
 pub struct ScriptPolicy {
     pub(crate) script: Arc<Script>,
-    port: Arc<Port>,
+    pub(crate) port: Arc<Port>,
     pub(crate) context: Arc<Context>,
     pub(crate) parking: Parking,
     /// Calls in the lane or on the asyncio loop, by ticket; the number names the task on the loop.
@@ -35,6 +36,9 @@ pub struct ScriptPolicy {
     names: [Text; 6],
     full_told: Instant,
     retired_seen: u64,
+    /// Verdicts of code that slept where it cannot wait (in a stepped world only).
+    pub(crate) held: BTreeMap<(Instant, u64), (Ticket, Verdict)>,
+    pub(crate) held_last: u64,
 }
 
 impl ScriptPolicy {
@@ -53,12 +57,14 @@ impl ScriptPolicy {
             names: events.map(|e| e.name().into()),
             full_told: Instant::EPOCH,
             retired_seen: 0,
+            held: BTreeMap::new(),
+            held_last: 0,
         }
     }
 
     /// Handlers that have not come to their end: parked at an await, in the lane, or on the asyncio loop.
     pub fn pending(&self) -> usize {
-        self.parking.len().saturating_add(self.apart.len())
+        self.parking.len().saturating_add(self.apart.len()).saturating_add(self.held.len())
     }
 
     /// Sets the stage for Python code of this shard.
@@ -155,7 +161,7 @@ impl ScriptPolicy {
         }
     }
 
-    fn take_posted(&mut self, posted: Posted, now: Instant, out: &mut PolicyOutput) {
+    pub(crate) fn take_posted(&mut self, posted: Posted, now: Instant, out: &mut PolicyOutput) {
         match posted {
             Posted::Verdict(ticket, verdict) => {
                 if verdict.finished {
@@ -190,6 +196,7 @@ impl ScriptPolicy {
 
 impl Policy for ScriptPolicy {
     fn ask(&mut self, ticket: Ticket, question: Question, now: Instant, out: &mut PolicyOutput) {
+        self.advance(now);
         let held = question.keep.as_ref().and_then(|k| k.0.clone().downcast::<TransactionKeep>().ok());
         match self.find(&question, held.as_ref()) {
             Some((handler, generation)) => {
@@ -202,14 +209,19 @@ impl Policy for ScriptPolicy {
                 out.verdicts.push((ticket, Verdict { decision, ..Verdict::default() }));
             }
         }
+        self.settle(now, out);
     }
 
     fn resume(&mut self, wait: WaitId, outcome: Outcome, now: Instant, out: &mut PolicyOutput) {
+        self.advance(now);
         self.granted(wait, Some(outcome), now, out);
+        self.settle(now, out);
     }
 
     fn withdraw(&mut self, ticket: Ticket, now: Instant, out: &mut PolicyOutput) {
+        self.advance(now);
         self.context.set_now(now);
+        self.held.retain(|_, (held, _)| *held != ticket);
         if let Some(wait) = self.parking.by_ticket(ticket) {
             self.cancel_parked(wait, out);
         }
@@ -218,10 +230,11 @@ impl Policy for ScriptPolicy {
             if number != 0 {
                 Python::attach(|py| {
                     // The loop runs as long as the process.
-                    let _ = super::bridge::cancel(py, number);
+                    let _ = super::bridge::cancel(py, &self.script, number);
                 });
             }
         }
+        self.settle(now, out);
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -229,13 +242,13 @@ impl Policy for ScriptPolicy {
             return Some(Instant::EPOCH);
         }
         let timers = if self.context.shard == 0 { self.script.timers.deadline() } else { None };
-        match (timers, self.parking.deadline()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        let held = self.held.first_key_value().map(|(key, _)| key.0);
+        [timers, self.parking.deadline(), held, self.world_deadline()].into_iter().flatten().min()
     }
 
     fn wake(&mut self, now: Instant, out: &mut PolicyOutput) {
+        self.advance(now);
+        self.release(now, out);
         if self.port.is_filled() {
             for posted in self.port.drain() {
                 self.take_posted(posted, now, out);
@@ -246,6 +259,7 @@ impl Policy for ScriptPolicy {
         }
         self.end_retired(out);
         self.due_timers(now, out);
+        self.settle(now, out);
     }
 
     fn interest(&self) -> Interest {

@@ -10,5 +10,6 @@ mod namespaces;
 mod registering;
 mod reloading;
 mod seed;
+mod stepped;
 mod surface;
 mod verdicts;

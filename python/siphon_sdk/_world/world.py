@@ -1,0 +1,214 @@
+"""The world of one harness: what the engine's script layer asks of it, and what tests say about it."""
+
+from __future__ import annotations
+
+import asyncio.events
+import math
+import random
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import Any, SupportsFloat
+
+from siphon_sdk._world import patches
+from siphon_sdk._world.http import Http
+from siphon_sdk._world.inside import here
+from siphon_sdk._world.loop import VirtualLoop
+from siphon_sdk._world.names import Net
+from siphon_sdk._world.stage import Actor, Stage
+
+
+class Waiter:
+    """Lets a handler of the lane wait for something."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._rung = False
+        self._actor: Actor | None = None
+
+    def wait(self) -> None:
+        """Until `notify`."""
+        self._actor = self._stage.actor()
+        while not self._rung:
+            self._stage.block(None)
+
+    def notify(self) -> None:
+        self._rung = True
+        if self._actor is not None:
+            self._stage.wake(self._actor)
+
+
+class World:
+    """Clock, dice, network and loop of one harness.
+
+    `seed` decides every number that `random`, `secrets`, `uuid.uuid4` and `os.urandom` give to script code.
+    """
+
+    def __init__(self, seed: int = 0, start_us: int = 0) -> None:
+        patches.install()
+        self._clock_us = self._start_us = start_us
+        self.skew_us = 0
+        """How far code that cannot wait moved the clock on for itself."""
+        self.random = random.Random(seed)
+        self._octets = random.Random(~seed)
+        self.net = Net(lambda: self.now_us)
+        self.stage = Stage()
+        self.native: Any = None
+        """Tells the interpreter's clocks and dice that code of this world runs; set by the engine."""
+        self._loop: VirtualLoop | None = None
+        self._running: set[VirtualLoop] = set()
+        self._moved = threading.Condition()
+        self._lane: deque[Callable[[], None]] = deque()
+        self._in_lane = 0
+        self._followers: set[int] = set()
+        patches.fresh_dice()
+
+    @property
+    def http(self) -> Http:
+        """The faked HTTP servers."""
+        return self.net.http
+
+    # ---- the clock ----------------------------------------------------------------------------------------------
+
+    @property
+    def now_us(self) -> int:
+        """Virtual Unix time in microseconds."""
+        return self._clock_us + self.skew_us
+
+    @property
+    def time(self) -> float:
+        return self.now_us / 1e6
+
+    @property
+    def time_ns(self) -> int:
+        return self.now_us * 1000
+
+    @property
+    def monotonic(self) -> float:
+        return self.monotonic_ns / 1e9
+
+    @property
+    def monotonic_ns(self) -> int:
+        # A machine that has been up for a while: code that subtracts from it stays above zero.
+        return (self.now_us - self._start_us) * 1000 + 10**12
+
+    def advance(self, now_us: int) -> None:
+        """Sets the clock. It never goes back."""
+        with self._moved:
+            self._clock_us = max(self._clock_us, now_us)
+            self.skew_us = 0
+            self._moved.notify_all()
+
+    def sleep(self, seconds: SupportsFloat) -> None:
+        """`time.sleep` in the world."""
+        amount = float(seconds)
+        if amount < 0 or math.isnan(amount):
+            raise ValueError("sleep length must be non-negative")
+        self.pause(math.ceil(amount * 1e6 - 1e-3))
+
+    def pause(self, microseconds: int) -> None:
+        """Lets the caller wait: a handler of the lane stops here; one that cannot sees the clock move on; a thread
+        of the script's own follows the clock."""
+        if self.stage.actor() is not None:
+            self.stage.block(self.now_us + microseconds)
+        elif threading.get_ident() in self._followers:
+            until = self._clock_us + microseconds
+            with self._moved:
+                self._moved.wait_for(lambda: self._clock_us >= until or self.stage.closed)
+        else:
+            self.skew_us += microseconds
+
+    # ---- what runs in it ----------------------------------------------------------------------------------------
+
+    def enter(self) -> None:
+        """Code of the script runs on this thread from here."""
+        if not here.worlds and self.stage.actor() is None:
+            self.skew_us = 0
+        here.loops.append(asyncio.events._get_running_loop())
+        asyncio.events._set_running_loop(None)
+        here.worlds.append(self)
+        if self.native is not None:
+            self.native.enter(self)
+
+    def leave(self) -> None:
+        """... to here."""
+        if self.native is not None:
+            self.native.leave()
+        here.worlds.pop()
+        asyncio.events._set_running_loop(here.loops.pop())
+
+    def _inside(self, job: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            self.enter()
+            try:
+                job()
+            finally:
+                self.leave()
+
+        return run
+
+    def follow(self, run: Callable[[], None]) -> None:
+        """Runs a thread that the script started itself."""
+        self._followers.add(threading.get_ident())
+        try:
+            self._inside(run)()
+        finally:
+            self._followers.discard(threading.get_ident())
+
+    def spawn(self, job: Callable[[], None]) -> None:
+        """Queues work of an executor."""
+        self.stage.start(self._inside(job))
+
+    def lane(self, job: Callable[[], None], threads: int, queue: int) -> bool:
+        """Queues a handler that may wait; False when the lane is full, as in the daemon."""
+        if self._in_lane < threads:
+            self._in_lane += 1
+            self.stage.start(job, self._left_lane)
+            return True
+        if len(self._lane) >= queue:
+            return False
+        self._lane.append(job)
+        return True
+
+    def _left_lane(self) -> None:
+        if self._lane:
+            self.stage.start(self._lane.popleft(), self._left_lane)
+        else:
+            self._in_lane -= 1
+
+    def waiter(self) -> Waiter:
+        return Waiter(self.stage)
+
+    @property
+    def loop(self) -> VirtualLoop:
+        """The asyncio loop of async handlers."""
+        if self._loop is None:
+            self._loop = VirtualLoop(self)
+        return self._loop
+
+    def loop_wanted(self, loop: VirtualLoop) -> None:
+        """Something is to be run on a loop that does not wait: the handlers' one is started."""
+        if loop is self._loop and not loop.is_running() and loop not in self._running:
+            self._running.add(loop)
+            self.stage.start(self._inside(loop.run_forever), lambda: self._running.discard(loop))
+
+    def run(self) -> None:
+        """Lets everybody run who does not wait."""
+        self.stage.run(lambda: self.now_us)
+
+    def deadline(self) -> int | None:
+        """When somebody wants to run again."""
+        return self.stage.deadline()
+
+    def urandom(self, size: int) -> bytes:
+        return self._octets.randbytes(size)
+
+    def close(self) -> None:
+        """Ends whatever still waits. The kit calls it when a harness is done."""
+        if self.stage.closed:
+            return
+        self.stage.close()
+        with self._moved:
+            self._moved.notify_all()
+        if self._loop is not None and not self._loop.is_running():
+            self._loop.close()
