@@ -201,10 +201,13 @@ pub(crate) fn wish<'py>(
         (Wish::Send(request), None) => {
             let (send, receive) = mpsc::channel();
             let patience = request.timeout.saturating_add(Duration::from_secs(5));
-            post(request, Box::new(move |outcome| {
-                // The handler may have given up.
-                let _ = send.send(outcome);
-            }));
+            post(
+                request,
+                Box::new(move |outcome| {
+                    // The handler may have given up.
+                    let _ = send.send(outcome);
+                }),
+            );
             py.detach(move || receive.recv_timeout(patience).ok())
         }
     };

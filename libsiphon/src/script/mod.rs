@@ -51,11 +51,11 @@ pub use interpreter::{extend, initialize, install, redirect_output, wrap_shard, 
 pub use node::{BindingWatcher, Rates, ScriptNode};
 pub use node_script::{LoadError, Script, ScriptSettings, ScriptSource, SyncMode};
 pub use policy::ScriptPolicy;
-pub use stepped::{ApartMode, World};
 pub use services::{
     Binding, DigestCheck, DigestKind, DigestOutcome, LogLevel, LogLine, Metric, MetricDefinition, MetricKind,
     NodeServices, SaveRequest, Saved, Undo,
 };
+pub use stepped::{ApartMode, World};
 
 /// Keyed by ids of our own making.
 type Map<K, V> = hashbrown::HashMap<K, V, foldhash::fast::FixedState>;

@@ -170,7 +170,12 @@ substitute!(setstate, |world, own, argument, original| dice(&world, own, |own| o
 static NOW: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
 /// `datetime.now(tz=None)`.
-unsafe extern "C" fn now(own: Object, values: *const Object, count: ffi::Py_ssize_t, names: Object) -> Object {
+unsafe extern "C" fn now(
+    own: Object,
+    values: *const Object,
+    count: ffi::Py_ssize_t,
+    names: Object,
+) -> Object {
     // SAFETY: called by the interpreter, attached, by the vectorcall convention; see `exchange`.
     unsafe {
         let py = Python::assume_attached();
@@ -191,7 +196,12 @@ unsafe extern "C" fn now(own: Object, values: *const Object, count: ffi::Py_ssiz
         } else {
             return original(own, values, count, names);
         };
-        give(py, world.getattr(intern!(py, "time")).and_then(|t| class.call_method1("fromtimestamp", (t, arguments))))
+        give(
+            py,
+            world
+                .getattr(intern!(py, "time"))
+                .and_then(|t| class.call_method1("fromtimestamp", (t, arguments))),
+        )
     }
 }
 
@@ -211,12 +221,24 @@ unsafe extern "C" fn seed(own: Object, values: *const Object, count: ffi::Py_ssi
 }
 
 /// Calls the original with the time of the world where the caller gave none.
-fn with_now(world: &Bound<'_, PyAny>, own: Object, argument: Object, before: usize, original: Call) -> Object {
+fn with_now(
+    world: &Bound<'_, PyAny>,
+    own: Object,
+    argument: Object,
+    before: usize,
+    original: Call,
+) -> Object {
     complete(world, own, argument, before, original, |world| world.getattr("time"))
 }
 
 /// Likewise with the local time as a tuple.
-fn with_local(world: &Bound<'_, PyAny>, own: Object, argument: Object, before: usize, original: Call) -> Object {
+fn with_local(
+    world: &Bound<'_, PyAny>,
+    own: Object,
+    argument: Object,
+    before: usize,
+    original: Call,
+) -> Object {
     complete(world, own, argument, before, original, |world| {
         world.py().import("time")?.call_method1("localtime", (world.getattr("time")?,))
     })
@@ -262,9 +284,10 @@ fn dice(world: &Bound<'_, PyAny>, own: Object, call: impl FnOnce(Object) -> Obje
 /// Puts the substitutes in place. Later calls do nothing.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
     let (time_module, class) = (py.import("time")?, py.import("datetime")?.getattr("datetime")?);
-    let own = |module: &Bound<'_, PyModule>, name: &str, original: &'static AtomicPtr<()>, by: Call, flags| {
-        exchange(&module.getattr(name)?, &Substitute { original, replacement: by as *mut (), flags })
-    };
+    let own =
+        |module: &Bound<'_, PyModule>, name: &str, original: &'static AtomicPtr<()>, by: Call, flags| {
+            exchange(&module.getattr(name)?, &Substitute { original, replacement: by as *mut (), flags })
+        };
     let none = ffi::METH_NOARGS;
     own(&time_module, "time", &time::ORIGINAL, time::replacement, none)?;
     own(&time_module, "time_ns", &time_ns::ORIGINAL, time_ns::replacement, none)?;
