@@ -52,13 +52,14 @@ impl Shard {
     }
 
     /// Nothing was answered yet: the machine fails it. A call that rings is past the machine's help, because a
-    /// response could come by another connection; but a peer behind NAT has no other, so the branch fails.
+    /// response could come by another connection; but a peer behind NAT has no other, so the branch fails. A call that
+    /// was answered has what it wanted, and copies of its 2xx, on whatever connection, still belong to it.
     fn client_lost_connection(&mut self, key: Key, out: &mut Effects) {
         let Some(client) = self.clients.get(key) else { return };
         if !client.proceeding {
             return self.client_input(key, ClientInput::TransportError, None, out);
         }
-        if client.egress.may_connect {
+        if client.egress.may_connect || client.machine.is_answered() {
             return;
         }
         if let ClientOwner::Branch { server, branch } = client.owner {

@@ -112,6 +112,8 @@ pub enum SendReport {
     Client(Key),
     /// A server transaction (RFC 3261 17.2.4).
     Server(Key),
+    /// No transaction: an ACK to a 2xx that was sent by the flow of a route token, by the number it has here.
+    Ack(u32),
 }
 
 /// Which shard a mail goes to.

@@ -1,5 +1,6 @@
 //! Responses on their way up: policy, the response context, the server transaction (RFC 3261 16.7).
 
+use crate::base::flow::Egress;
 use crate::base::slab::Key;
 use crate::base::text::{Octets, Text};
 use crate::engine::client::{ClientOwner, GiveUp};
@@ -10,7 +11,8 @@ use crate::engine::shard::Shard;
 use crate::event::{Classes, Kind, Side};
 use crate::policy::{Decision, Verdict};
 use crate::proto::proxy::context::{Best, Input as ContextInput, Output as ContextOutput, Upward};
-use crate::proto::proxy::forward_response::forward_response;
+use crate::proto::proxy::forward_response::{forward_response, response_hop};
+use crate::proto::proxy::nexthop::NextHop;
 use crate::wire::sip::{Message, Method, ResponseBuilder};
 
 impl Shard {
@@ -83,21 +85,27 @@ impl Shard {
         self.feed_context(server, ContextInput::Final { branch, response: message }, out);
     }
 
-    /// A 2xx whose server transaction has been answered already.
+    /// A 2xx whose server transaction has been answered already. When that has ended too, the response still knows the
+    /// way: its next Via, as we noted it on the request (RFC 3261 16.7 step 5, 18.2.2).
     fn forward_late_success(&mut self, key: Key, server: Key, message: &Message, out: &mut Effects) {
         if message.status() / 100 != 2 || message.cseq_method() != Method::Invite {
             return;
         }
-        let Some(egress) = self.servers.get(server).map(|s| s.back) else { return };
         let kept = self.clients.get(key).and_then(|c| c.forwarded.clone());
-        let bytes = match kept {
-            Some(bytes) => bytes,
-            None => match upstream_copy(message, &[]) {
-                Some(bytes) => bytes,
-                None => return,
-            },
-        };
-        self.send(egress, bytes, message.status(), Method::Invite, None, out);
+        let Some(bytes) = kept.or_else(|| upstream_copy(message, &[])) else { return };
+        let back = self.servers.get(server).map(|s| s.back);
+        if let Some(egress) = back.or_else(|| self.egress_by_via(&bytes)) {
+            self.send(egress, bytes, message.status(), Method::Invite, None, out);
+        }
+    }
+
+    /// Where a response goes of which no more is known than its topmost Via. A name in it, which we never leave without
+    /// `received`, is not looked up.
+    fn egress_by_via(&self, response: &[u8]) -> Option<Egress> {
+        let message = Message::parse(response, &self.node.settings().limits).ok()?;
+        let Some(NextHop::Egress(egress)) = response_hop(&message.via(), None) else { return None };
+        let listener = self.node.own.listener_for(egress.transport, &egress.remote, None)?;
+        Some(Egress { local: Some(listener.bound), ..egress })
     }
 
     /// A verdict about a response: it is forwarded unless the verdict drops or rejects it.

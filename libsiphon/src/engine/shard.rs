@@ -13,6 +13,7 @@ use crate::engine::contract::{Effect, Effects, Input, Mail, SendReport};
 use crate::engine::node::Node;
 use crate::engine::parking::Parking;
 use crate::engine::server::Server;
+use crate::engine::stray_ack::SentAcks;
 use crate::engine::tickets::Tickets;
 use crate::event::{Classes, Event, Kind};
 use crate::proto::transaction::Cells;
@@ -71,6 +72,7 @@ pub struct Shard {
     pub(crate) merged: MergedRequests,
     pub(crate) clients: Slab<Client>,
     pub(crate) by_connection: ByConnection,
+    pub(crate) sent_acks: SentAcks,
     pub(crate) tickets: Tickets,
     pub(crate) parking: Parking,
     pub(crate) draining: bool,
@@ -110,6 +112,7 @@ impl Shard {
             merged: MergedRequests::new(node.merging, node.settings().max_transactions),
             clients: Slab::default(),
             by_connection: ByConnection::default(),
+            sent_acks: SentAcks::default(),
             tickets: Tickets::default(),
             parking: Parking::default(),
             draining: false,

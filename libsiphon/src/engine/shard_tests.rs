@@ -1,4 +1,6 @@
-use super::testing::{ALICE, BOB, Table, request, response};
+use super::contract::Input;
+use super::testing::{ALICE, BOB, PROXY, Table, request, response};
+use crate::base::flow::{ConnectionId, Flow, Transport};
 use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::policy::{
@@ -303,4 +305,61 @@ fn responses_behind_one_in_question_are_bounded_and_the_final_one_gets_through()
     let lines = table.lines();
     assert_eq!(lines.iter().filter(|l| l.contains("183")).count(), 17, "one in question, sixteen behind it");
     assert_eq!(lines.last(), Some(&format!("{ALICE} SIP/2.0 200 OK")));
+}
+
+#[test]
+fn a_2xx_that_comes_after_the_failure_and_its_transaction_are_over_is_forwarded_by_its_via() {
+    let interest = Interest { replies: true, ..Interest::default() };
+    let mut table = Table::new(move |question| match &question.kind {
+        QuestionKind::Reply { reply, .. } if reply.status() == 180 => {
+            Some(Verdict::of(Decision::Reply(ReplySpec::code(480))))
+        }
+        QuestionKind::Reply { .. } => Some(Verdict::default()),
+        _ => relay().map(|verdict| keeping(verdict.decision, interest)),
+    });
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    table.receive(BOB, &response(&forwarded, "180 Ringing"));
+    let lines = table.lines();
+    assert!(lines.contains(&format!("{ALICE} SIP/2.0 480 Temporarily Unavailable")), "{lines:?}");
+    table.receive(ALICE, &request("ACK", "sip:bob@example.com", "1", "b1", ""));
+    table.advance(Duration::from_secs(10));
+    assert_eq!(table.shard.transactions().0, 0, "the failed INVITE is forgotten");
+    table.lines();
+    for copy in 0..2 {
+        table.receive(BOB, &response(&forwarded, "200 OK"));
+        let success = table.last();
+        assert!(
+            success.starts_with("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.10:5060"),
+            "{copy}: {success}"
+        );
+    }
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK")]);
+}
+
+#[test]
+fn a_connection_that_closes_after_the_answer_leaves_the_call_its_copies_of_the_2xx() {
+    let connection = ConnectionId { shard: 0, slot: 3, generation: 1 };
+    let mut table = Table::new(move |_| {
+        let flow = Flow {
+            transport: Transport::Tcp,
+            local: PROXY.parse().expect("an address"),
+            remote: BOB.parse().expect("an address"),
+            connection: Some(connection),
+        };
+        let target = Target { flow: Some(flow), ..Target::uri(format!("sip:bob@{BOB};transport=tcp")) };
+        Some(Verdict::of(Decision::Fork {
+            targets: vec![target],
+            strategy: Strategy::Parallel,
+            options: RelayOptions::default(),
+        }))
+    });
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    table.feed(Input::ConnectionClosed { connection });
+    // The peer has a new connection, and no ACK yet.
+    table.receive(BOB, &response(&forwarded, "200 OK"));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK"), format!("{ALICE} SIP/2.0 200 OK")]);
 }

@@ -3,7 +3,7 @@
 
 use crate::base::flow::Egress;
 use crate::base::text::{Octets, Text};
-use crate::engine::contract::{Effect, Effects};
+use crate::engine::contract::{Effect, Effects, SendReport};
 use crate::engine::relay::towards;
 use crate::engine::shard::Shard;
 use crate::engine::tickets::{Purpose, StrayAck};
@@ -14,6 +14,35 @@ use crate::proto::proxy::forward::Forward;
 use crate::proto::proxy::nexthop::{self, NextHop};
 use crate::proto::proxy::validate;
 use crate::wire::sip::Method;
+use std::collections::VecDeque;
+
+/// The last ACKs that were sent by the flow of a route token, so that one whose flow turns out to be gone can go on
+/// without it. Beyond the bound the oldest is forgotten: should it be lost, the 2xx comes again and so does the ACK.
+#[derive(Debug, Default)]
+pub(crate) struct SentAcks {
+    acks: VecDeque<(u32, Box<StrayAck>)>,
+    next: u32,
+}
+
+/// The driver tells of a failure within milliseconds.
+const MOST_SENT_ACKS: usize = 64;
+
+impl SentAcks {
+    fn remember(&mut self, ack: Box<StrayAck>) -> u32 {
+        if self.acks.len() >= MOST_SENT_ACKS {
+            self.acks.pop_front();
+        }
+        let number = self.next;
+        self.next = number.wrapping_add(1);
+        self.acks.push_back((number, ack));
+        number
+    }
+
+    fn take(&mut self, number: u32) -> Option<Box<StrayAck>> {
+        let at = self.acks.iter().position(|(n, _)| *n == number)?;
+        self.acks.remove(at).map(|(_, ack)| ack)
+    }
+}
 
 impl Shard {
     pub(crate) fn commit_ack_verdict(&mut self, mut ack: Box<StrayAck>, verdict: Verdict, out: &mut Effects) {
@@ -36,11 +65,23 @@ impl Shard {
             }
             _ => return,
         };
-        let hop = nexthop::next_hop(&ack.message, ack.consumed_routes, target.as_ref(), ack.token_egress);
         ack.target = target;
+        self.route_ack(ack, out);
+    }
+
+    /// A route token whose flow leads nowhere any more falls through to normal routing, once.
+    pub(crate) fn ack_lost_flow(&mut self, number: u32, out: &mut Effects) {
+        if let Some(mut ack) = self.sent_acks.take(number) {
+            ack.token_egress = None;
+            self.route_ack(ack, out);
+        }
+    }
+
+    fn route_ack(&mut self, mut ack: Box<StrayAck>, out: &mut Effects) {
+        let hop = nexthop::next_hop(&ack.message, ack.consumed_routes, ack.target.as_ref(), ack.token_egress);
         ack.strict = hop.as_ref().is_ok_and(|hop| hop.strict);
         match hop.map(|hop| hop.next) {
-            Ok(NextHop::Egress(egress)) => self.send_ack(&ack, egress, out),
+            Ok(NextHop::Egress(egress)) => self.send_ack(ack, egress, out),
             Ok(NextHop::Resolve(query)) => {
                 let locator = self.locator(query, ack.message.bytes().len());
                 self.locate_ack(ack, locator, out);
@@ -55,12 +96,12 @@ impl Shard {
                 let ticket = self.open_ticket(Purpose::LocateAck { ack, locator }, None);
                 out.push(Effect::LookUp { ticket, lookup });
             }
-            Step::Try { transport, remote } => self.send_ack(&ack, towards(transport, remote), out),
+            Step::Try { transport, remote } => self.send_ack(ack, towards(transport, remote), out),
             Step::Exhausted => {}
         }
     }
 
-    fn send_ack(&mut self, ack: &StrayAck, egress: Egress, out: &mut Effects) {
+    fn send_ack(&mut self, ack: Box<StrayAck>, egress: Egress, out: &mut Effects) {
         let node = self.node.clone();
         let Some(listener) = node.own.listener_for(egress.transport, &egress.remote, egress.local) else {
             return;
@@ -82,7 +123,9 @@ impl Shard {
         };
         let mut bytes = Vec::with_capacity(ack.message.bytes().len() + 256);
         if forward.write(&node.own, &node.route_tokens, &mut bytes).is_ok() {
-            self.send(egress, Octets::from(bytes), 0, Method::Ack, None, out);
+            let by_token = ack.token_egress.is_some();
+            let report = by_token.then(|| SendReport::Ack(self.sent_acks.remember(ack)));
+            self.send(egress, Octets::from(bytes), 0, Method::Ack, report, out);
         }
     }
 }

@@ -313,6 +313,7 @@ impl Shard {
     pub(crate) fn on_send_failed(&mut self, report: SendReport, out: &mut Effects) {
         match report {
             SendReport::Client(key) => self.client_input(key, ClientInput::TransportError, None, out),
+            SendReport::Ack(number) => self.ack_lost_flow(number, out),
             SendReport::Server(key) => {
                 let waited = self.servers.get(key).is_some_and(|s| !s.machine.is_answered());
                 self.feed_server(key, ServerInput::TransportError, out);

@@ -138,8 +138,8 @@ pub struct Manner {
     pub then: Then,
     /// Hang up this long after the ACK came.
     pub hang_up_after: Option<Duration>,
-    /// When a CANCEL comes, answer 200 to the INVITE: both crossed.
-    pub answers_cancel: bool,
+    /// When a CANCEL comes, answer 200 to the INVITE so much later: both crossed.
+    pub answers_cancel: Option<Duration>,
     /// Answer requests outside calls with this.
     pub status: u16,
     /// Send a provisional response to requests that are no INVITE first, and the final one only after this.
@@ -169,7 +169,7 @@ impl Manner {
             ring_again: None,
             then: Then::Answer(Duration::from_millis(800)),
             hang_up_after: None,
-            answers_cancel: false,
+            answers_cancel: None,
             status: 200,
             slow: None,
         }

@@ -189,3 +189,23 @@ fn a_failure_that_came_right_before_its_connection_broke_is_acknowledged_and_the
         assert_eq!(net.statuses(alice), [486], "seed {seed}\n{}", net.ladder(""));
     }
 }
+
+#[test]
+fn an_ack_whose_flow_is_gone_goes_where_the_contact_says() {
+    for shards in [1, 3] {
+        let (mut net, _, _, bob) = pair(3, Transport::Tcp, shards);
+        let proxy = 0;
+        let carol = net.ua("carol", proxy);
+        let fixed = Duration::from_millis(2);
+        net.conditions(Conditions { delay: (fixed, fixed), mailbox: Duration::ZERO, ..Conditions::CALM });
+        // The INVITE is with bob after 4 ms, his 200 with carol 804 ms later, her ACK with the proxy after 808.
+        net.call(carol, "sip:bob@example.com", Duration::from_secs(2));
+        net.order(bob, Duration::from_millis(805), Order::Disconnect);
+        net.advance(Duration::from_millis(808));
+        assert_eq!(net.node(proxy).connections(), 0, "the flow is gone when the ACK comes");
+        net.advance(Duration::from_millis(400));
+        assert!(net.received(bob).iter().any(|line| line.starts_with("ACK ")), "{}", net.ladder(""));
+        let net = checked(net);
+        assert_eq!(net.statuses(carol), [200, 200], "{}", net.ladder(""));
+    }
+}

@@ -59,8 +59,13 @@ pub fn response_hop(via: &TopVia<'_>, flow: Option<&Flow>) -> Option<NextHop> {
         // The connection the request came on; when it is gone, one to the source at the port of sent-by, unless a NAT
         // is between: its address is not where the client listens.
         let behind_nat = source.is_some() && sent_by.is_some_and(|ip| Some(ip) != source);
+        // Whoever does not know the flow knows by `rport` the far end of the connection, which may still be there.
+        let port = match (via.rport, flow) {
+            (Rport::Port(port), None) if behind_nat => port,
+            _ => sent_by_port,
+        };
         if let Some(ip) = source.or(sent_by) {
-            return Some(hop(ip, sent_by_port, !behind_nat));
+            return Some(hop(ip, port, !behind_nat));
         }
     } else {
         if let Some(maddr) = via.maddr {

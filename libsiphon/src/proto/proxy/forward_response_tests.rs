@@ -103,6 +103,10 @@ fn without_the_flow_the_via_alone_decides() {
     let marked = "SIP/2.0/UDP 10.0.0.5:5062;branch=z9hG4bKabc;rport=40000;received=198.51.100.1";
     assert_eq!(to(marked, None), "udp 198.51.100.1:40000");
     assert_eq!(to("SIP/2.0/UDP 10.0.0.5:5062;branch=z9hG4bKabc", None), "udp 10.0.0.5:5062");
+    // Behind a NAT the far end of the connection is what rport says; elsewhere the client listens at its own port.
+    assert_eq!(to(&marked.replace("UDP", "TCP"), None), "tcp 198.51.100.1:40000");
+    let outside = "SIP/2.0/TCP 198.51.100.1:5062;branch=z9hG4bKabc;rport=40000;received=198.51.100.1";
+    assert_eq!(to(outside, None), "tcp 198.51.100.1:5062 or new");
     assert_eq!(to("SIP/2.0/TCP h.example;branch=z9hG4bKabc", None), "Name(\"h.example\") None Some(Tcp)");
     assert_eq!(
         to("SIP/2.0/UDP h.example:5066;branch=z9hG4bKabc", None),

@@ -126,6 +126,16 @@ impl Client {
         }
     }
 
+    /// Whether a final response came.
+    pub fn is_answered(&self) -> bool {
+        match self {
+            Client::Invite(ict) => {
+                matches!(ict.state(), super::ict::State::Accepted | super::ict::State::Completed)
+            }
+            Client::NonInvite(nict) => nict.state() == super::nict::State::Completed,
+        }
+    }
+
     /// Whether the transaction has ended.
     pub fn is_terminated(&self) -> bool {
         match self {

@@ -105,11 +105,15 @@ impl Phone {
         wire.audit.phone_cancelled(&self.account.user, request);
         let (open, crosses) = (t.status < 200, t.manner.answers_cancel);
         match (open, crosses) {
-            (true, true) => {
+            (true, Some(Duration::ZERO)) => {
                 self.pick_up(&invite, wire);
                 self.respond(key, 200, "", wire);
             }
-            (true, false) => {
+            (true, Some(after)) => {
+                self.respond(key, 200, "", wire);
+                self.alarm(after, Alarm::LateAnswer(invite), wire);
+            }
+            (true, None) => {
                 self.respond(key, 200, "", wire);
                 self.respond(&invite, 487, "", wire);
             }

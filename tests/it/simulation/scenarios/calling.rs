@@ -96,7 +96,8 @@ pub(super) fn parallel_forks(seed: u64, shards: u8, rough: bool) -> World {
             ),
             ..friendly()
         },
-        Manner { answers_cancel: true, ..Manner::ringing() },
+        Manner { answers_cancel: Some(Duration::ZERO), ..Manner::ringing() },
+        Manner { answers_cancel: Some(Duration::from_secs(9)), ..Manner::ringing() },
     ];
     for _ in 0..OPERATIONS {
         for phone in w.phones.clone() {
@@ -158,7 +159,7 @@ pub(super) fn cancelled_calls(seed: u64, shards: u8, rough: bool) -> World {
     for _ in 0..OPERATIONS {
         let phone = w.any_phone();
         let manner = match w.rng.below(6) {
-            0 => Manner { answers_cancel: true, ..Manner::ringing() },
+            0 => Manner { answers_cancel: Some(Duration::ZERO), ..Manner::ringing() },
             1 => Manner::silent(),
             2 => answering(5, w.rng.below(1000)),
             3 => Manner::refusing(486),

@@ -48,8 +48,10 @@ pub(super) fn edited_replies(seed: u64, shards: u8, rough: bool) -> World {
     w.rough(rough).crowd(6, Transport::Udp);
     for _ in 0..OPERATIONS {
         let phone = w.any_phone();
-        let manner = match w.rng.below(4) {
+        let manner = match w.rng.below(5) {
             0 => Manner { ring_after: Some(ms(1)), then: Then::Answer(ms(1 + w.rng.below(3))), ..friendly() },
+            // Long after the caller was told that it failed.
+            3 => Manner { answers_cancel: Some(Duration::from_secs(9)), ..Manner::ringing() },
             1 => answering(10, 200),
             2 => Manner::refusing(486),
             _ => friendly(),
