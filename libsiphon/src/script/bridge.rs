@@ -110,13 +110,13 @@ impl Drop for LoopJob {
     }
 }
 
-fn the_loop<'py>(py: Python<'py>, script: &'py Script) -> PyResult<&'py Bound<'py, PyAny>> {
+fn the_loop<'py>(py: Python<'py>, script: &Script) -> PyResult<Bound<'py, PyAny>> {
     if let Some(world) = script.world() {
         return world.tasks(py);
     }
     static LOOP: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let made = LOOP.get_or_try_init(py, || support(py)?.getattr("Loop")?.call0().map(Bound::unbind))?;
-    Ok(made.bind(py))
+    Ok(made.bind(py).clone())
 }
 
 /// Runs a handler's coroutine on the loop. False when there are too many.

@@ -14,7 +14,6 @@ use crate::base::time::{Duration, Instant};
 use crate::policy::{Outcome, PolicyOutput};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -30,13 +29,7 @@ pub enum ApartMode {
 
 /// Pretended surroundings: clock, network and dice that script code sees. One for each [`Script`].
 #[derive(Clone)]
-pub struct World(Arc<Inner>);
-
-struct Inner {
-    object: Py<PyAny>,
-    /// The tasks of handlers on the loop.
-    tasks: PyOnceLock<Py<PyAny>>,
-}
+pub struct World(Arc<Py<PyAny>>);
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,21 +44,24 @@ impl World {
         let py = object.py();
         substitutes::install(py)?;
         object.setattr("native", Bound::new(py, substitutes::Gate)?)?;
-        Ok(World(Arc::new(Inner { object: object.clone().unbind(), tasks: PyOnceLock::new() })))
+        Ok(World(Arc::new(object.clone().unbind())))
     }
 
     /// The Python object.
     pub fn object<'py>(&self, py: Python<'py>) -> &Bound<'py, PyAny> {
-        self.0.object.bind(py)
+        self.0.bind(py)
     }
 
     /// The tasks on its asyncio loop.
-    pub(crate) fn tasks<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
-        let make = || -> PyResult<Py<PyAny>> {
-            let its_loop = self.object(py).getattr("loop")?;
-            support(py)?.getattr("Loop")?.call1((its_loop,)).map(Bound::unbind)
-        };
-        Ok(self.0.tasks.get_or_try_init(py, make)?.bind(py))
+    pub(crate) fn tasks<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let object = self.object(py);
+        let tasks = object.getattr(intern!(py, "tasks"))?;
+        if !tasks.is_none() {
+            return Ok(tasks);
+        }
+        let tasks = support(py)?.getattr("Loop")?.call1((object.getattr("loop")?,))?;
+        object.setattr("tasks", &tasks)?;
+        Ok(tasks)
     }
 
     /// What time it is.

@@ -179,6 +179,10 @@ def _response(method: str, status: int, fields: list[tuple[str, str]], body: byt
     return "\r\n".join(lines).encode("latin-1") + (b"" if method == "HEAD" else body)
 
 
+HELLO = b"\x16siphon"
+"""Begins a connection that pretends TLS between two buffers."""
+
+
 class Exchange:
     """The server's end of one connection."""
 
@@ -190,6 +194,8 @@ class Exchange:
     def feed(self, data: bytes) -> list[Answer]:
         """Takes octets of the client; the answers to the requests that are whole now."""
         self._unread += data
+        if self._unread.startswith(HELLO):
+            self.tls, self._unread = True, self._unread[len(HELLO) :]
         answers = []
         while (parsed := _request(self._unread)) is not None:
             method, target, headers, body, self._unread = parsed

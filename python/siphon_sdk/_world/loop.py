@@ -80,7 +80,9 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
 
     # ---- threads and names --------------------------------------------------------------------------------------
 
-    def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> Any:
         future = self.create_future()
 
         def settle(set_it: Callable[[Any], None], value: Any) -> None:
@@ -133,7 +135,7 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         protocol.connection_made(transport)
         return transport, protocol
 
-    async def start_tls(  # type: ignore[override]
+    async def start_tls(
         self, transport: Any, protocol: asyncio.BaseProtocol, sslcontext: tls.SSLContext, **_: Any
     ) -> Any:
         transport.exchange.tls = True
@@ -153,10 +155,10 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
     def _no(self, what: str) -> RealNetwork:
         return self.world.net.refuse(f"asyncio's {what} is not there in the test kit: it has no real sockets")
 
-    def add_reader(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
+    def add_reader(self, *args: Any) -> None:  # type: ignore[override]
         raise self._no("add_reader")
 
-    def add_writer(self, fd: Any, callback: Callable[..., Any], *args: Any) -> None:
+    def add_writer(self, *args: Any) -> None:  # type: ignore[override]
         raise self._no("add_writer")
 
     def remove_reader(self, fd: Any) -> bool:

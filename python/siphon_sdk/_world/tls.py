@@ -6,6 +6,7 @@ import socket
 import ssl
 from typing import Any
 
+from siphon_sdk._world.http import HELLO
 from siphon_sdk._world.inside import current
 
 
@@ -67,6 +68,13 @@ class TlsObject(_Session):
 
     def __init__(self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO) -> None:
         self._incoming, self._outgoing = incoming, outgoing
+        self._greeted = False
+
+    def do_handshake(self, *_: Any) -> None:
+        # The other end sees octets only, and is to know that these would have been encrypted.
+        if not self._greeted:
+            self._greeted = True
+            self._outgoing.write(HELLO)
 
     def read(self, size: int = 1024, buffer: Any = None) -> Any:
         data = self._incoming.read(size)
@@ -107,11 +115,12 @@ def install() -> None:
 
     def wrap_bio(self: ssl.SSLContext, incoming: Any, outgoing: Any, *args: Any, **more: Any) -> Any:
         world = current()
-        host = more.get("server_hostname") or (args[1] if len(args) > 1 else None)
-        if world is None or host is None or not world.net.http.serves(str(host)):
+        given = more.get("server_hostname") or (args[1] if len(args) > 1 else None)
+        host = given.decode("ascii", "replace") if isinstance(given, bytes) else given
+        if world is None or host is None or not world.net.http.serves(host):
             return real_bio(self, incoming, outgoing, *args, **more)
         wrapped = TlsObject(incoming, outgoing)
-        wrapped.context, wrapped.server_hostname = self, str(host)
+        wrapped.context, wrapped.server_hostname = self, host
         return wrapped
 
     setattr(ssl.SSLContext, "wrap_socket", wrap_socket)

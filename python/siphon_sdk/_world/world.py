@@ -55,6 +55,8 @@ class World:
         self.stage = Stage()
         self.native: Any = None
         """Tells the interpreter's clocks and dice that code of this world runs; set by the engine."""
+        self.tasks: Any = None
+        """The async handlers on the loop; kept here by the engine."""
         self._loop: VirtualLoop | None = None
         self._running: set[VirtualLoop] = set()
         self._moved = threading.Condition()
@@ -205,10 +207,19 @@ class World:
 
     def close(self) -> None:
         """Ends whatever still waits. The kit calls it when a harness is done."""
-        if self.stage.closed:
+        stage, loop = self.stage, self._loop
+        if stage.closed:
             return
-        self.stage.close()
+        stage.close()
         with self._moved:
             self._moved.notify_all()
-        if self._loop is not None and not self._loop.is_running():
-            self._loop.close()
+        self._loop, self.tasks, self._in_lane = None, None, 0
+        self._lane.clear()
+        self._running.clear()
+        if loop is not None and not loop.is_running():
+            loop.close()
+
+    def restart(self) -> None:
+        """Ends whatever still waits, for a node that starts anew. Clock, network and dice go on."""
+        self.close()
+        self.stage = Stage()

@@ -175,6 +175,9 @@ impl Metric for FakeMetric {
     }
 }
 
+/// What a rig's clock shows first.
+pub(crate) const START: Instant = Instant(1_000_000_000);
+
 /// A policy with a clock of its own.
 pub(crate) struct Rig {
     pub(crate) node: Arc<FakeNode>,

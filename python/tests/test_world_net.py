@@ -1,0 +1,176 @@
+"""Names and sockets of the world, and that nothing of it shows outside."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import socket
+import threading
+from typing import Any
+
+import pytest
+from siphon_sdk._world import RealNetwork, World
+from world_support import play, play_async
+
+
+@pytest.fixture
+def echo() -> Any:
+    """A real server on this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    peer, _ = server.accept()
+                except OSError:
+                    return
+                with peer:
+                    peer.sendall(peer.recv(100))
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+
+
+def ask(port: int) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+        sock.sendall(b"hello")
+        return sock.recv(100)
+
+
+def test_outside_of_handlers_sockets_are_real(world: World, echo: int) -> None:
+    assert ask(echo) == b"hello"
+    assert play(world, lambda: 1)[0] == 1
+    assert ask(echo) == b"hello"
+
+
+def test_a_real_host_can_be_let_through(world: World, echo: int) -> None:
+    refused, _ = play(world, lambda: ask(echo))
+    assert isinstance(refused, RealNetwork) and f"127.0.0.1:{echo}" in str(refused)
+    world.net.allow("127.0.0.1")
+    assert play(world, lambda: ask(echo)) == (b"hello", 0.0)
+
+
+def test_datagrams_and_listening_are_refused(world: World) -> None:
+    def datagram() -> Any:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.sendto(b"x", ("192.0.2.1", 53))
+
+    def listen() -> Any:
+        with socket.socket() as sock:
+            sock.bind(("0.0.0.0", 8080))
+
+    for handler, named in ((datagram, "192.0.2.1:53"), (listen, "0.0.0.0:8080")):
+        outcome, _ = play(world, handler)
+        assert isinstance(outcome, RealNetwork) and named in str(outcome)
+
+
+def test_names_come_from_records_then_the_resolver_then_the_fakes(world: World) -> None:
+    world.net.add("a.example", "192.0.2.7", "2001:db8::7")
+    world.net.resolver = lambda host: ["192.0.2.8"] if host == "b.example" else []
+    world.http.add("GET", "http://c.example/")
+
+    def handler() -> Any:
+        info = socket.getaddrinfo("a.example", 80, type=socket.SOCK_STREAM)
+        return (
+            [entry[4][0] for entry in info],
+            socket.gethostbyname("b.example"),
+            socket.gethostbyname("c.example"),
+            socket.gethostbyaddr("192.0.2.7")[0],
+            socket.getaddrinfo("192.0.2.1", 5060)[0][4][:2],
+        )
+
+    first, *rest = play(world, handler)[0]
+    assert first == ["192.0.2.7", "2001:db8::7"]
+    assert rest == ["192.0.2.8", "198.18.1.0", "a.example", ("192.0.2.1", 5060)]
+    assert isinstance(play(world, lambda: socket.gethostbyname("d.example"))[0], RealNetwork)
+
+
+def test_what_the_loop_has_no_socket_for_is_refused(world: World) -> None:
+    async def serve() -> Any:
+        return await asyncio.start_server(lambda r, w: None, "127.0.0.1", 0)
+
+    async def run() -> Any:
+        return await asyncio.create_subprocess_exec("true")
+
+    async def watch() -> Any:
+        asyncio.get_running_loop().add_reader(0, print)
+
+    for handler, what in ((serve, "create_server"), (run, "create_subprocess_exec"), (watch, "add_reader")):
+        outcome, _ = play_async(world, handler)
+        assert isinstance(outcome, RealNetwork) and what in str(outcome)
+
+
+def test_work_of_a_thread_pool_is_done_in_the_handlers_time(world: World) -> None:
+    def handler() -> Any:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            slept, failed = pool.submit(world.sleep, 1), pool.submit(lambda: 1 / 0)
+            return [type(slept.exception()), type(failed.exception())]
+
+    assert play(world, handler) == ([type(None), ZeroDivisionError], 1.0)
+
+
+def test_a_thread_of_the_script_follows_the_virtual_clock(world: World) -> None:
+    slept, ended = [], threading.Event()
+
+    def background() -> None:
+        world.sleep(5)
+        slept.append(world.time)
+        ended.set()
+
+    play(world, lambda: threading.Thread(target=background, daemon=True).start())
+    assert not ended.wait(0.05)
+    world.advance(world.now_us + 5_000_000)
+    assert ended.wait(10) and slept == [1005.0]
+
+
+def test_handlers_take_turns_in_the_same_order_every_time(world: World) -> None:
+    def order() -> list[int]:
+        seen: list[int] = []
+
+        def job(n: int) -> None:
+            for _ in range(3):
+                world.sleep(n % 3)
+                seen.append(n)
+
+        for n in range(8):
+            world.spawn(lambda n=n: job(n))  # type: ignore[misc]
+        world.run()
+        while (at := world.deadline()) is not None:
+            world.advance(at)
+            world.run()
+        return seen
+
+    first = order()
+    assert len(first) == 24
+    assert [order() for _ in range(5)] == [first] * 5
+
+
+def test_after_a_restart_nothing_of_before_goes_on(world: World) -> None:
+    seen = []
+
+    def before() -> None:
+        world.sleep(1)
+        seen.append("before")
+
+    world.spawn(before)
+    world.run()
+    world.restart()
+    assert play_async(world, lambda: asyncio.sleep(2, "after")) == ("after", 2.0)
+    assert seen == []
+
+
+def test_closing_ends_handlers_and_their_threads() -> None:
+    from world_support import world as make
+
+    before = threading.active_count()
+    for _ in range(20):
+        made = make()
+        made.spawn(lambda: made.sleep(9))
+        made.spawn(lambda: None)
+        made.loop.call_soon_threadsafe(lambda: None)
+        made.run()
+        made.close()
+    for thread in threading.enumerate():
+        if thread.name == "siphon-kit":
+            thread.join(10)
+    assert threading.active_count() <= before
