@@ -7,7 +7,7 @@ use siphon::base::text::Octets;
 use siphon::base::time::Duration;
 use siphon::script::ScriptSource;
 use siphon::sim::reading::Reading;
-use siphon::sim::{CallPlan, CallState, HostId, Manner, Order, START};
+use siphon::sim::{CallPlan, CallState, HostId, Manner, Order, START, Way};
 use siphon_proxy::Proxy;
 
 const YAML: &str = "listen: {udp: ['10.0.0.1:5060'], tcp: ['10.0.0.1:5060']}\n\
@@ -29,9 +29,9 @@ fn request(method: &str, uri: &str, call_id: &str) -> Octets {
 }
 
 fn ask(kit: &mut Kit, method: &str, uri: &str, call_id: &str) {
-    let client = kit.net.endpoint("client", "192.0.2.9:5060".parse().unwrap());
-    let node = kit.sockets()[0].1;
-    kit.net.send_from(client, Transport::Udp, node, &request(method, uri, call_id));
+    let (from, to) = ("192.0.2.9:5060".parse().unwrap(), kit.sockets()[0].1);
+    let way = Way { transport: Transport::Udp, from, to };
+    kit.net.send_as(way, &request(method, uri, call_id), true);
     kit.net.settle(Duration::from_secs(100));
 }
 
@@ -64,12 +64,12 @@ fn a_coroutine_that_sleeps_answers_in_virtual_time() {
         ask(&mut kit, "OPTIONS", "sip:bob@example.com", "c1");
         let finals: Vec<_> = answers(&mut kit, "c1").into_iter().filter(|a| a.1 >= 200).collect();
         assert_eq!(finals, [(3, 200)]);
-        let lines = kit.lines();
+        let lines = kit.lines(0);
         assert!(lines.iter().any(|l| l.contains("\"asked\"") && l.contains("\"bob\"")), "{lines:?}");
         let metrics = kit.metrics().unwrap();
         assert!(metrics.lines().any(|l| l.starts_with("asked") && l.ends_with(" 1")), "{metrics}");
         assert!(metrics.contains("siphon_requests_total{method=\"OPTIONS\"} 1"), "{metrics}");
-        assert_eq!(&*kit.decisions()[0].what, "reply 200");
+        assert_eq!(&*kit.decisions(0)[0].what, "reply 200");
     }
 }
 
@@ -148,7 +148,7 @@ fn changes_of_bindings_reach_the_script() {
     kit.net.register(bob, 60);
     kit.net.settle(Duration::from_secs(1));
     kit.net.advance(Duration::from_secs(70));
-    let lines = kit.lines().join("\n");
+    let lines = kit.lines(0).join("\n");
     assert!(lines.contains("registered sip:bob@example.com") && lines.contains("expired sip:bob"), "{lines}");
 }
 

@@ -10,11 +10,16 @@ const WIDTH: usize = 34;
 
 /// Draws what bears one of `call_ids`; everything when there is none.
 pub fn ladder(log: &Log, call_ids: &[&str]) -> String {
+    ladder_from(log, call_ids, 0)
+}
+
+/// The same from entry `first` on.
+pub fn ladder_from(log: &Log, call_ids: &[&str], first: usize) -> String {
     let wanted = |e: &&Entry| {
         let call_id = Reading::of(&e.bytes).map(|r| r.call_id().to_owned());
         call_ids.is_empty() || call_id.is_some_and(|c| call_ids.contains(&c.as_str()))
     };
-    let entries: Vec<&Entry> = log.entries().iter().filter(wanted).collect();
+    let entries: Vec<&Entry> = log.entries().iter().skip(first).filter(wanted).collect();
     let mut columns: Vec<String> = Vec::new();
     for entry in &entries {
         for address in [entry.from, entry.to] {

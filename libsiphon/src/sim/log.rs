@@ -72,7 +72,8 @@ impl Log {
         self.add(at, What::Note, Transport::Tcp, from, to, &Octets::from(text.as_bytes()));
     }
 
-    pub(crate) fn name(&mut self, address: SocketAddr, name: &str) {
+    /// What the host at `address` is called.
+    pub fn name(&mut self, address: SocketAddr, name: &str) {
         self.names.insert(address, name.to_owned());
     }
 

@@ -22,7 +22,6 @@
 
 pub mod audit;
 mod connections;
-pub mod endpoint;
 pub mod ladder;
 pub mod log;
 pub mod net;
@@ -34,11 +33,12 @@ pub mod reading;
 pub mod script;
 pub mod seam;
 pub mod store;
+pub mod strangers;
 pub mod wire;
 pub mod zone;
 
 pub use audit::{Auditor, Violation};
-pub use ladder::ladder;
+pub use ladder::{ladder, ladder_from};
 pub use net::Net;
 pub use node::{Blueprint, Watch};
 pub use order::{CallPlan, Expect, Manner, Order, Then};
@@ -46,6 +46,7 @@ pub use phone::{Account, CallState, Outcome, Phone};
 pub use plan::NodePlan;
 pub use script::{Answer, Handler, Scene, ScriptedPolicy};
 pub use seam::Seam;
+pub use strangers::Way;
 pub use wire::{Conditions, HostId, START};
 
 #[cfg(test)]

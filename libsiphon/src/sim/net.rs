@@ -4,7 +4,6 @@ use crate::base::flow::Transport;
 use crate::base::text::Octets;
 use crate::base::time::{Duration, Instant};
 use crate::sim::audit::Violation;
-use crate::sim::endpoint::Endpoint;
 use crate::sim::ladder::ladder;
 use crate::sim::node::{Blueprint, SimNode};
 use crate::sim::order::{CallPlan, Expect, Manner, Order};
@@ -12,6 +11,7 @@ use crate::sim::phone::{Account, Outcome, Phone};
 use crate::sim::plan::NodePlan;
 use crate::sim::reading::Reading;
 use crate::sim::seam::Seam;
+use crate::sim::strangers::{Strangers, Way};
 use crate::sim::wire::{Conditions, Event, HostId, Wire};
 use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,7 +19,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 enum Host {
     Node(Box<SimNode>),
     Phone(Box<Phone>),
-    Endpoint(Box<Endpoint>),
+    Strangers(Box<Strangers>),
 }
 
 /// No network needs this long to come to rest: the longest timer is a registration of two hours.
@@ -52,11 +52,11 @@ impl Net {
         host
     }
 
-    /// Adds an address that answers nothing by itself.
-    pub fn endpoint(&mut self, name: &str, address: SocketAddr) -> HostId {
+    /// From now on there is somebody at every address that nobody bound: connections are accepted, and messages heard.
+    pub fn populate(&mut self) {
         let host = self.hosts.len();
-        self.hosts.push(Host::Endpoint(Box::new(Endpoint::new(host, name, address, &mut self.wire))));
-        host
+        self.hosts.push(Host::Strangers(Box::new(Strangers::new(host))));
+        self.wire.strangers = Some(host);
     }
 
     /// Adds a phone `user@example.com` on UDP whose outbound proxy is `proxy`, with the password `secret`.
@@ -95,7 +95,7 @@ impl Net {
         match &self.hosts[host] {
             Host::Node(node) => node.address(),
             Host::Phone(phone) => phone.account.public,
-            Host::Endpoint(endpoint) => endpoint.address(),
+            Host::Strangers(_) => SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
         }
     }
 
@@ -130,10 +130,12 @@ impl Net {
         }
     }
 
-    /// Sends octets as they are from an endpoint.
-    pub fn send_from(&mut self, endpoint: HostId, transport: Transport, to: SocketAddr, bytes: &Octets) {
-        if let Some(Host::Endpoint(endpoint)) = self.hosts.get_mut(endpoint) {
-            endpoint.send(transport, to, bytes, &mut self.wire);
+    /// Sends octets as they are, from an address that nobody bound. With `acknowledge`, the final responses to an INVITE
+    /// get their ACK. The network must be [populated](Self::populate).
+    pub fn send_as(&mut self, way: Way, bytes: &Octets, acknowledge: bool) {
+        let strangers = self.wire.strangers.and_then(|host| self.hosts.get_mut(host));
+        if let Some(Host::Strangers(strangers)) = strangers {
+            strangers.send(way, bytes, acknowledge, &mut self.wire);
         }
     }
 
@@ -272,8 +274,11 @@ impl Net {
             (Some(Host::Phone(phone)), Event::Stream { stream, event, .. }) => {
                 phone.on_stream(stream, event, wire)
             }
-            (Some(Host::Endpoint(endpoint)), Event::Stream { stream, event, .. }) => {
-                endpoint.on_stream(stream, event, wire)
+            (Some(Host::Strangers(strangers)), Event::Datagram { local, from, bytes, .. }) => {
+                strangers.on_datagram(local, from, &bytes, wire)
+            }
+            (Some(Host::Strangers(strangers)), Event::Stream { stream, event, .. }) => {
+                strangers.on_stream(stream, event, wire)
             }
             (Some(Host::Phone(phone)), Event::Timer { token, .. }) => phone.on_timer(token, wire),
             (Some(Host::Phone(phone)), Event::Order { order, .. }) => phone.on_order(order, wire),

@@ -210,6 +210,8 @@ pub struct Wire {
     traffic: usize,
     clock: Arc<AtomicU64>,
     next_number: u64,
+    /// Who has every address that nobody bound.
+    pub(crate) strangers: Option<HostId>,
     udp: BTreeMap<SocketAddr, HostId>,
     tcp: BTreeMap<SocketAddr, HostId>,
     streams: Vec<Stream>,
@@ -235,6 +237,7 @@ impl Wire {
             traffic: 0,
             clock: Arc::new(AtomicU64::new(START.0)),
             next_number: 0,
+            strangers: None,
             udp: BTreeMap::new(),
             tcp: BTreeMap::new(),
             streams: Vec::new(),
@@ -317,7 +320,8 @@ impl Wire {
         let lost = self.rng.chance(c.loss) && self.may_lose(from, to, bytes);
         let what = if lost { What::Lost } else { What::Sent };
         self.log.add(self.now, what, Transport::Udp, from, to, bytes);
-        let Some(&host) = self.udp.get(&to).filter(|_| !lost) else { return };
+        let known = self.udp.get(&to).copied().or(self.strangers);
+        let Some(host) = known.filter(|_| !lost) else { return };
         let copies = if self.rng.chance(c.duplicates) { 2 } else { 1 };
         for _ in 0..copies {
             let mut delay = self.between(c.delay);
@@ -343,7 +347,7 @@ impl Wire {
         let stream = self.streams.len();
         let at = self.now + self.between(self.conditions.delay);
         let refused = self.rng.chance(self.conditions.refused);
-        let peer = self.tcp.get(&remote).copied().filter(|_| !refused);
+        let peer = self.tcp.get(&remote).copied().or(self.strangers).filter(|_| !refused);
         self.streams.push(Stream {
             hosts: [host, peer.unwrap_or(host)],
             addresses: [local, remote],

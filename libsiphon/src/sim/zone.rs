@@ -4,7 +4,7 @@ use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::proto::locate::{Lookup, Naptr, Records, Srv};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// Records by name. What is not there does not exist: the answer is empty.
 #[derive(Debug, Default)]
@@ -20,7 +20,14 @@ pub struct Zone {
     pub delay: (Duration, Duration),
     /// How many lookups were made.
     pub lookups: u64,
+    /// Whether names that were not entered have an address all the same.
+    answers_all: bool,
+    /// Names for which an address was made up, in the order of the addresses.
+    made_up: Vec<String>,
 }
+
+/// The first made-up address: RFC 2544 sets the network aside for tests.
+const FIRST_MADE_UP: u32 = 0xc612_0001;
 
 impl Zone {
     /// Adds an address of `host`.
@@ -61,6 +68,28 @@ impl Zone {
         self
     }
 
+    /// Whether a name that was not entered has an address of its own, made up when it is first asked for.
+    pub fn answer_all(&mut self, all: bool) -> &mut Self {
+        self.answers_all = all;
+        self
+    }
+
+    /// The name for which `ip` was made up.
+    pub fn name_of(&self, ip: IpAddr) -> Option<&str> {
+        let IpAddr::V4(ip) = ip else { return None };
+        let at = u32::from(ip).checked_sub(FIRST_MADE_UP)?;
+        self.made_up.get(at as usize).map(String::as_str)
+    }
+
+    fn make_up(&mut self, name: &str) -> IpAddr {
+        let known = self.made_up.iter().position(|n| n == name);
+        let at = known.unwrap_or_else(|| {
+            self.made_up.push(name.to_owned());
+            self.made_up.len() - 1
+        });
+        IpAddr::V4(Ipv4Addr::from(FIRST_MADE_UP + at as u32))
+    }
+
     /// The answer to a lookup; `None` when none ever comes.
     pub(crate) fn answer(&mut self, lookup: &Lookup) -> Option<Records> {
         self.lookups += 1;
@@ -74,6 +103,9 @@ impl Zone {
         Some(match lookup {
             Lookup::Naptr(_) => Records::Naptr(found(&self.naptr, name, fails)),
             Lookup::Srv(_) => Records::Srv(found(&self.srv, name, fails)),
+            Lookup::Addresses(_) if self.answers_all && !fails && !self.addresses.contains_key(name) => {
+                Records::Addresses(vec![self.make_up(name)])
+            }
             Lookup::Addresses(_) => Records::Addresses(found(&self.addresses, name, fails)),
         })
     }

@@ -11,9 +11,9 @@ const MOST_LINES: usize = 100_000;
 pub(super) struct Lines(Mutex<Vec<String>>);
 
 impl Lines {
-    /// Everything so far.
-    pub(super) fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// From the line numbered `first` on.
+    pub(super) fn from(&self, first: usize) -> Vec<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().skip(first).cloned().collect()
     }
 }
 

@@ -7,6 +7,7 @@ mod capture;
 mod watch;
 
 use crate::app::cli;
+use crate::app::config::auth::{Auth, User};
 use crate::app::config::{self, Loaded, Process};
 use crate::app::sip::scripting::Scripted;
 use crate::app::sip::{SipRole, node};
@@ -27,6 +28,7 @@ use crate::script::{BindingWatcher, Rates, Script, ScriptNode, ScriptPolicy, Scr
 use crate::sim::wire::VirtualClock;
 use crate::sim::{Blueprint, HostId, Net};
 use capture::Lines;
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -62,6 +64,8 @@ pub struct Kit {
     lines: Arc<Lines>,
     series: Arc<Metrics>,
     sockets: Vec<(Transport, SocketAddr)>,
+    domains: Vec<Domain>,
+    passwords: BTreeMap<String, String>,
 }
 
 /// What is on now: replaced when the node is built anew.
@@ -110,6 +114,8 @@ impl Kit {
         let (events, source) = event_stream(observers.classes(), EVENTS_WAITING);
         let watch = Watcher::new(series.clone(), observers, source, stage.clone());
         let listens = R::blocks(&loaded.config).driver().listen;
+        let domains = R::blocks(&loaded.config).domains();
+        let passwords = passwords(R::blocks(&loaded.config).auth);
         let sockets: Vec<_> = listens.iter().map(|l| (l.transport, on_the_wire(l.address))).collect();
         let address = sockets.first().map(|s| s.1).ok_or("no listener")?;
         let maker = Maker::<R> {
@@ -135,7 +141,8 @@ impl Kit {
             watch: Some(Box::new(watch)),
         };
         let host = net.node_of(blueprint);
-        let kit = Kit { net, host, stage, lines, series, sockets };
+        net.populate();
+        let kit = Kit { net, host, stage, lines, series, sockets, domains, passwords };
         kit.fault()?;
         Ok(kit)
     }
@@ -152,6 +159,16 @@ impl Kit {
     /// Where the node listens.
     pub fn sockets(&self) -> &[(Transport, SocketAddr)] {
         &self.sockets
+    }
+
+    /// The domains of the YAML.
+    pub fn domains(&self) -> &[Domain] {
+        &self.domains
+    }
+
+    /// The password of an account of the YAML, unless only its hash is there.
+    pub fn password(&self, user: &str) -> Option<&str> {
+        self.passwords.get(user).map(String::as_str)
     }
 
     /// What the shards share; `None` while the node is down.
@@ -203,14 +220,14 @@ impl Kit {
         *locked(&self.stage.domains) = domains;
     }
 
-    /// Log lines so far, each a JSON object.
-    pub fn lines(&self) -> Vec<String> {
-        self.lines.all()
+    /// Log lines from the one numbered `first` on, each a JSON object.
+    pub fn lines(&self, first: usize) -> Vec<String> {
+        self.lines.from(first)
     }
 
-    /// What policy decided so far, one entry per decision.
-    pub fn decisions(&self) -> Vec<Decision> {
-        locked(&self.stage.decisions).clone()
+    /// What policy decided from decision `first` on.
+    pub fn decisions(&self, first: usize) -> Vec<Decision> {
+        locked(&self.stage.decisions).iter().skip(first).cloned().collect()
     }
 
     /// All metrics in Prometheus's text format.
@@ -293,6 +310,15 @@ impl<R: SipRole> Maker<R> {
         self.bindings.watch_for(&script);
         Ok(script)
     }
+}
+
+/// The accounts whose password is there.
+fn passwords(auth: &Auth) -> BTreeMap<String, String> {
+    let known = |(name, user): (&String, &User)| match user {
+        User::Password(password) => Some((name.clone(), password.reveal().to_owned())),
+        User::Hashes(_) => None,
+    };
+    auth.users.iter().filter_map(known).collect()
 }
 
 /// A listener's address on the virtual wire.

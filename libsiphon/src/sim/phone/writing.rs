@@ -62,7 +62,7 @@ impl Phone {
     }
 
     /// The phone's contact URI.
-    pub(crate) fn contact(&self) -> String {
+    pub fn contact(&self) -> String {
         let a = &self.account;
         let transport = if a.transport == Transport::Tcp { ";transport=tcp" } else { "" };
         format!("sip:{}@{}{transport}", a.user, a.address)

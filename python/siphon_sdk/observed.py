@@ -1,0 +1,191 @@
+"""What a harness shows besides messages: log lines, metrics, bindings, decisions."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from ._engine import Kit
+
+Level: TypeAlias = Literal["debug", "info", "warning", "error"]
+
+_LEVELS: dict[str, Level] = {
+    "TRACE": "debug",
+    "DEBUG": "debug",
+    "INFO": "info",
+    "WARN": "warning",
+    "ERROR": "error",
+}
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One entry of the node's log."""
+
+    level: Level
+    """`debug`, `info`, `warning` or `error`."""
+    text: str
+    """What was said; of a failed handler the traceback."""
+    target: str
+    """Who said it: `script`, or a part of the engine."""
+    call_id: str | None
+    """The Call-ID of the message it is about."""
+    fields: dict[str, str] = field(default_factory=dict)
+    """Named values; `line` is file and line of the script."""
+
+    def __str__(self) -> str:
+        named = "".join(f" {name}={value}" for name, value in self.fields.items())
+        return f"{self.level}: {self.text}{named}"
+
+
+class Log:
+    """The node's log, oldest first. `"text" in harness.log` looks into every line."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._read: list[LogLine] = []
+        self._forgotten = 0
+
+    def _all(self) -> list[LogLine]:
+        for line in self._kit.lines(len(self._read)):
+            entry: dict[str, str] = json.loads(line)
+            level, target = _LEVELS[entry.pop("level")], entry.pop("target")
+            text, call_id = entry.pop("msg"), entry.pop("call_id", None)
+            entry.pop("ts")
+            self._read.append(LogLine(level, text, target, call_id, entry))
+        return self._read[self._forgotten :]
+
+    def __iter__(self) -> Iterator[LogLine]:
+        return iter(self._all())
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __getitem__(self, index: int) -> LogLine:
+        return self._all()[index]
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and any(text in str(line) for line in self._all())
+
+    def at_level(self, level: Level) -> list[LogLine]:
+        """The lines of one level."""
+        return [line for line in self._all() if line.level == level]
+
+    @property
+    def errors(self) -> list[LogLine]:
+        """The lines of level error: failed handlers above all."""
+        return self.at_level("error")
+
+    @property
+    def text(self) -> str:
+        """All lines as text."""
+        return "\n".join(map(str, self._all()))
+
+    def clear(self) -> None:
+        """Forgets what was logged so far."""
+        self._forgotten += len(self._all())
+
+    def __repr__(self) -> str:
+        return f"<log, {len(self)} lines>"
+
+
+_SAMPLE = re.compile(r"^([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)$")
+_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+class Metrics:
+    """The node's metrics and those of its script, as Prometheus would read them."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    @property
+    def text(self) -> str:
+        """The page in Prometheus's text format."""
+        return self._kit.metrics()
+
+    def samples(self, name: str) -> dict[tuple[tuple[str, str], ...], float]:
+        """Every sample of one series by its labels, sorted by name."""
+        found: dict[tuple[tuple[str, str], ...], float] = {}
+        for line in self.text.splitlines():
+            match = _SAMPLE.match(line)
+            if match and match[1] == name:
+                labels = tuple(sorted((str(k), str(v)) for k, v in _LABEL.findall(match[2] or "")))
+                found[labels] = float(match[3])
+        return found
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sum of the samples of a series that bear these labels; 0.0 when there are none."""
+        wanted = set(labels.items())
+        return sum(value for have, value in self.samples(name).items() if wanted <= set(have))
+
+    def __getitem__(self, name: str) -> float:
+        return self.value(name)
+
+
+@dataclass(frozen=True)
+class Binding:
+    """A contact of an address of record."""
+
+    uri: str
+    """Contact URI, as the phone wrote it or as NAT repair left it."""
+    q: float
+    """Preference, 0 to 1."""
+    expires: int
+    """Seconds until it lapses."""
+    received: str | None
+    """Where the REGISTER came from, when that is not what the URI says."""
+    path: list[str]
+    """Path values (RFC 3327)."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What policy decided about a request."""
+
+    at: float
+    """Seconds of virtual time."""
+    call_id: str
+    """The request's Call-ID."""
+    method: str
+    """The request's method; `OTHER` for one that the engine does not know."""
+    what: str
+    """`reply 404`, `relay`, `fork 2`, `drop`, `failed`, `role procedure`."""
+    script_line: str | None
+    """File and line of the script; None when no script decided."""
+
+
+class Dns:
+    """The DNS that the node asks. What is not entered exists all the same: every name gets an address of its own."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        kit.dns_answer_all(True)
+
+    def add(self, name: str, *addresses: str) -> None:
+        """Enters A or AAAA records."""
+        for address in addresses:
+            self._kit.dns_address(name, address)
+
+    def srv(self, name: str, target: str, port: int = 5060, *, priority: int = 10, weight: int = 10) -> None:
+        """Enters an SRV record such as `_sip._udp.example.com` (RFC 2782)."""
+        self._kit.dns_srv(name, priority, weight, port, target)
+
+    def naptr(self, domain: str, service: str, replacement: str, *, order: int = 10) -> None:
+        """Enters a NAPTR record with flag `s`, for `SIP+D2U` say (RFC 3263 4.1)."""
+        self._kit.dns_naptr(domain, order, service, replacement)
+
+    def fail(self, name: str) -> None:
+        """Every lookup of `name` fails from now on."""
+        self._kit.dns_fail(name)
+
+    def silence(self, name: str) -> None:
+        """No lookup of `name` is answered from now on."""
+        self._kit.dns_silence(name)
+
+    def strict(self, strict: bool = True) -> None:
+        """Names that are not entered do not exist."""
+        self._kit.dns_answer_all(not strict)

@@ -1,0 +1,24 @@
+"""Everything a test of a script imports: `from siphon_sdk.testing import SipTestHarness`."""
+
+from .agent import Call, CallState, UserAgent
+from .harness import SipTestHarness
+from .message import Message, differences
+from .observed import Binding, Decision, Dns, Log, LogLine, Metrics
+from .results import ReplyResult, RequestResult
+
+__all__ = [
+    "Binding",
+    "Call",
+    "CallState",
+    "Decision",
+    "Dns",
+    "Log",
+    "LogLine",
+    "Message",
+    "Metrics",
+    "ReplyResult",
+    "RequestResult",
+    "SipTestHarness",
+    "UserAgent",
+    "differences",
+]
