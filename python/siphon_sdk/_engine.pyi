@@ -2,6 +2,8 @@
 
 import os
 
+from ._world import World
+
 __version__: str
 
 def install() -> None: ...
@@ -20,6 +22,7 @@ class Kit:
         script_text: tuple[str, str] | None,
         seed: int,
         shards: int | None,
+        world: World,
     ) -> None: ...
     def now(self) -> float: ...
     def advance(self, seconds: float) -> None: ...

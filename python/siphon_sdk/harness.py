@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import weakref
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Literal
 from . import _digest
 from ._engine import Kit
 from ._setup import Config, Script, Yaml, smallest_role, yaml_of
+from ._world import Http, World
 from ._writing import Headers, assemble, octets, pairs, reply_to
 from .agent import UserAgent
 from .message import Message, canonical
@@ -20,7 +22,13 @@ from .results import ReplyResult, RequestResult
 # No question to a script stays open longer than `script.deadline_secs`, 60 s unless the YAML says otherwise.
 _PATIENCE = 600.0
 
+# When the virtual clock starts, in microseconds of Unix time: as the simulator's.
+_START = 1_900_000_000_000_000
+
 Transport = Literal["udp", "tcp"]
+
+alive: weakref.WeakSet[SipTestHarness] = weakref.WeakSet()
+"""Every harness of the process, for the report of a test that fails."""
 
 
 class SipTestHarness:
@@ -58,9 +66,12 @@ class SipTestHarness:
         self._domains: list[str] = []
         self._last: RequestResult | None = None
         self._dns: Dns | None = None
+        self._world = self._new_world()
         self._log: Log | None = None
-        if self._script is not None:
-            self._kit  # noqa: B018 - a script that does not load is told where the harness is made
+        self._last_words = ("", "")
+        alive.add(self)
+        if script is not None or config is not None:
+            self._kit  # noqa: B018 - what does not load is told where the harness is made
 
     # ---- life -------------------------------------------------------------------------------------------------------
 
@@ -78,9 +89,26 @@ class SipTestHarness:
                 None if script is None else script.inline,
                 self._seed,
                 self._shards,
+                self._world,
             )
             self._dns, self._log = Dns(self._engine), Log(self._engine)
         return self._engine
+
+    def _new_world(self) -> World:
+        world = World(self._seed, _START)
+        # Handlers that still wait have stacks of their own, which end with the harness.
+        weakref.finalize(self, world.close)
+        return world
+
+    @property
+    def http(self) -> Http:
+        """Faked HTTP servers for scripts that ask one: `harness.http.add("GET", url, json=...)`. Real ones cannot be reached,
+        see `allow_network`."""
+        return self._world.http
+
+    def allow_network(self, host: str) -> None:
+        """Lets the script open real connections to `host` (`*` at the front stands for any label)."""
+        self._world.net.allow(host)
 
     def load_script(self, path: str | os.PathLike[str]) -> None:
         """Loads a script, or replaces the running one as a reload does: bindings and calls stay."""
@@ -109,15 +137,19 @@ class SipTestHarness:
     def kill(self) -> None:
         """The node dies and forgets everything; what is sent to it is lost until `restart`."""
         self._kit.stop()
+        self._world.restart()
 
     def restart(self) -> None:
         """The node starts anew, with the same secret and an empty memory."""
+        self.kill()
         self._kit.restart()
         self._kit.set_domains(self._domains)
 
     def close(self) -> None:
         """Lets go of the node. Using the harness again starts another one."""
         self._engine = None
+        self._world.close()
+        self._world = self._new_world()
         self._dns, self._log, self._last = None, None, None
         self._messages, self._entries, self._read = [], [], 0
         self._clients, self._agents = {}, {}
@@ -128,6 +160,8 @@ class SipTestHarness:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
+        # What the report of a failed test shows must outlive the harness.
+        self._last_words = self.since(1, 0) if kind is not None else ("", "")
         self.close()
 
     # ---- time -------------------------------------------------------------------------------------------------------
@@ -426,6 +460,19 @@ class SipTestHarness:
     def ladder(self, *call_ids: str) -> str:
         """The messages of some calls, of all when none is named, as a ladder."""
         return self._kit.ladder(list(call_ids), 1)
+
+    def position(self) -> tuple[int, int]:
+        """How far wire and log have come, for `since`."""
+        return (1, 0) if self._engine is None else (self._engine.wire_len(), len(self._engine.lines(0)))
+
+    def since(self, wire: int, log: int) -> tuple[str, str]:
+        """Ladder and log since a `position`, each empty when nothing happened."""
+        kit = self._engine
+        if kit is None:
+            return self._last_words
+        ladder = kit.ladder([], wire) if kit.wire_len() > wire else ""
+        lines = "\n".join(map(str, list(Log(kit))[log:]))
+        return ladder, lines
 
     @property
     def open_transactions(self) -> int:

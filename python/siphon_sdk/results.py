@@ -27,11 +27,12 @@ class RequestResult:
     @property
     def replies(self) -> list[Message]:
         """Responses to the request, provisional ones and copies included."""
-        wanted = self.request
+        # A CANCEL has the branch of its INVITE.
+        branch, method = self.request.branch, self.request.cseq[1]
         return [
             m
             for m in self._harness.messages_from(self._first)
-            if m.is_response and m.destination == self._client and m.branch == wanted.branch and m.method == wanted.method
+            if m.is_response and m.destination == self._client and m.branch == branch and m.method == method
         ]
 
     @property

@@ -1,11 +1,11 @@
 //! The test kit's node: what the daemon does with a script and its YAML, in virtual time.
 
 use siphon::app::config::Text;
-use siphon::app::kit::{Kit, KitPlan};
+use siphon::app::kit::{Kit, KitPlan, MakeApart};
 use siphon::base::flow::Transport;
 use siphon::base::text::Octets;
 use siphon::base::time::Duration;
-use siphon::script::ScriptSource;
+use siphon::script::{ApartMode, ScriptSource};
 use siphon::sim::reading::Reading;
 use siphon::sim::{CallPlan, CallState, HostId, Manner, Order, START, Way};
 use siphon_proxy::Proxy;
@@ -16,7 +16,19 @@ const YAML: &str = "listen: {udp: ['10.0.0.1:5060'], tcp: ['10.0.0.1:5060']}\n\
 fn kit(script: &str, shards: u8) -> Kit {
     let yaml = Text { name: "test.yaml".to_owned(), text: YAML.to_owned(), file: None };
     let script = ScriptSource::Embedded { name: "<test>".to_owned(), text: script.to_owned() };
-    Kit::start::<Proxy>(KitPlan { yaml, script: Some(script), seed: 7, shards: Some(shards) }).unwrap()
+    Kit::start::<Proxy>(KitPlan {
+        yaml,
+        script: Some(script),
+        seed: 7,
+        shards: Some(shards),
+        apart: threads(),
+    })
+    .unwrap()
+}
+
+/// The scripts here wait for nothing but what their shard grants.
+fn threads() -> MakeApart {
+    Box::new(|| Ok(ApartMode::Threads))
 }
 
 fn request(method: &str, uri: &str, call_id: &str) -> Octets {
@@ -76,7 +88,8 @@ fn a_coroutine_that_sleeps_answers_in_virtual_time() {
 #[test]
 fn the_default_script_registers_and_calls_between_phones_under_manual_control() {
     let yaml = Text { name: "test.yaml".to_owned(), text: YAML.to_owned(), file: None };
-    let mut kit = Kit::start::<Proxy>(KitPlan { yaml, script: None, seed: 3, shards: None }).unwrap();
+    let mut kit =
+        Kit::start::<Proxy>(KitPlan { yaml, script: None, seed: 3, shards: None, apart: threads() }).unwrap();
     let (alice, bob) = (phone(&mut kit, "alice"), phone(&mut kit, "bob"));
     kit.net.register(bob, 600);
     kit.net.settle(Duration::from_secs(5));
@@ -157,6 +170,7 @@ fn a_script_that_does_not_load_is_told_as_the_daemon_tells_it() {
     let yaml = Text { name: "test.yaml".to_owned(), text: YAML.to_owned(), file: None };
     let text = "from siphon import proxy\n1/0\n".to_owned();
     let script = Some(ScriptSource::Embedded { name: "<bad>".to_owned(), text });
-    let error = Kit::start::<Proxy>(KitPlan { yaml, script, seed: 1, shards: None }).err().unwrap();
+    let error =
+        Kit::start::<Proxy>(KitPlan { yaml, script, seed: 1, shards: None, apart: threads() }).err().unwrap();
     assert!(error.contains("<bad>:2") && error.contains("ZeroDivisionError"), "{error}");
 }

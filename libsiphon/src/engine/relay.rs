@@ -54,6 +54,10 @@ impl Shard {
         let text = match decision {
             Decision::Reply(spec) => format!("reply {}", spec.code),
             Decision::Relay(_) => "relay".to_owned(),
+            // What a script calls `relay(next_hop)`.
+            Decision::Fork { targets, .. } if matches!(&targets[..], [only] if only.next_hop.is_some()) => {
+                "relay".to_owned()
+            }
             Decision::Fork { targets, .. } => format!("fork {}", targets.len()),
             Decision::Drop => "drop".to_owned(),
             Decision::RoleProcedure => "role procedure".to_owned(),

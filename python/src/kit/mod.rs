@@ -9,10 +9,11 @@ use convert::{
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use siphon::app::config::Text;
-use siphon::app::kit::{Kit as Network, KitPlan};
+use siphon::app::kit::{Kit as Network, KitPlan, MakeApart};
 use siphon::base::text::Octets;
 use siphon::base::time::Duration;
 use siphon::proto::proxy::own::Domain;
+use siphon::script::{ApartMode, World};
 use siphon::sim::{CallPlan, Conditions, Expect, HostId, Manner, Order, Way, ladder_from};
 use siphon_proxy::Proxy;
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ pub(crate) struct Kit {
 #[pymethods]
 impl Kit {
     #[new]
-    #[pyo3(signature = (role, yaml, yaml_name, yaml_file, script_file, script_text, seed, shards))]
+    #[pyo3(signature = (role, yaml, yaml_name, yaml_file, script_file, script_text, seed, shards, world))]
     #[allow(clippy::too_many_arguments, reason = "one call from one place")]
     fn new(
         role: &str,
@@ -37,14 +38,19 @@ impl Kit {
         script_text: Option<(String, String)>,
         seed: u64,
         shards: Option<u8>,
+        world: Py<PyAny>,
     ) -> PyResult<Kit> {
+        let apart: MakeApart = Box::new(move || {
+            let made = Python::attach(|py| World::new(world.bind(py)));
+            made.map(ApartMode::Stepped).map_err(|error| error.to_string())
+        });
         let embedded = |text: &str| Text::embedded(role, text);
         let written = yaml.map(|text| Text { name: yaml_name, text, file: yaml_file });
         let script = source(script_file, script_text);
         let network = match role {
             "siphon-proxy" => {
                 let yaml = written.unwrap_or_else(|| embedded(siphon_proxy::CONFIG));
-                Network::start::<Proxy>(KitPlan { yaml, script, seed, shards })
+                Network::start::<Proxy>(KitPlan { yaml, script, seed, shards, apart })
             }
             other => return Err(wrong(format!("this version has no role {other:?}; it has: siphon-proxy"))),
         };

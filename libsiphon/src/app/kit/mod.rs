@@ -24,7 +24,9 @@ use crate::observe::metrics::{Gauge, Metrics};
 use crate::observe::{Observer, Observers};
 use crate::policy::Policy;
 use crate::proto::proxy::own::{Domain, OwnAddresses};
-use crate::script::{BindingWatcher, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource};
+use crate::script::{
+    ApartMode, BindingWatcher, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource,
+};
 use crate::sim::wire::VirtualClock;
 use crate::sim::{Blueprint, HostId, Net};
 use capture::Lines;
@@ -53,7 +55,12 @@ pub struct KitPlan {
     pub seed: u64,
     /// Shards, in place of what the YAML says. Without either: one.
     pub shards: Option<u8>,
+    /// Where handlers run that wait; asked whenever a script is loaded for a new node.
+    pub apart: MakeApart,
 }
+
+/// Makes the surroundings of a script, or says why it cannot.
+pub type MakeApart = Box<dyn Fn() -> Result<ApartMode, String>>;
 
 /// A network with one node of a role on it.
 pub struct Kit {
@@ -281,18 +288,19 @@ impl<R: SipRole> Maker<R> {
         node
     }
 
-    fn settings(&self) -> ScriptSettings {
+    fn settings(&self) -> Result<ScriptSettings, String> {
         let resolve = |path: &Path| self.loaded.resolve(path);
         let scripted = Scripted::of::<R>(&self.loaded.config, &resolve);
         let given = locked(&self.stage.current).source.clone().or_else(|| self.plan.script.clone());
         let settings = scripted.settings();
-        ScriptSettings {
+        Ok(ScriptSettings {
             source: given.unwrap_or_else(|| settings.source.clone()),
             seed: self.plan.seed,
             // However long a breakpoint holds it, it is not moved elsewhere.
             budget: Duration::MAX,
+            apart: (self.plan.apart)()?,
             ..settings
-        }
+        })
     }
 
     fn script(&self, node: &Arc<Node>) -> Result<Arc<Script>, String> {
@@ -306,7 +314,7 @@ impl<R: SipRole> Maker<R> {
             realm: Text::from(R::blocks(&self.loaded.config).realm),
             rates: Rates::default(),
         };
-        let script = Script::load(self.settings(), Arc::new(services)).map_err(|e| e.to_string())?;
+        let script = Script::load(self.settings()?, Arc::new(services)).map_err(|e| e.to_string())?;
         self.bindings.watch_for(&script);
         Ok(script)
     }
