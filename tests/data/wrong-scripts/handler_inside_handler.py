@@ -1,0 +1,10 @@
+from siphon import log, proxy
+
+
+@proxy.on_request
+def route(request):
+    @proxy.on_reply
+    def seen(request, reply):
+        log.info("reply", status=reply.status_code)
+
+    request.relay()

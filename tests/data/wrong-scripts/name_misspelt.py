@@ -1,0 +1,6 @@
+from siphon import proxy, registar
+
+
+@proxy.on_request
+def route(request):
+    request.fork(registar.lookup(request.ruri))

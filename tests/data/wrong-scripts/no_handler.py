@@ -1,0 +1,6 @@
+from siphon import log
+
+
+def route(request):
+    log.info("never called")
+    request.relay()

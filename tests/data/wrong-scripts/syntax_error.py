@@ -1,0 +1,6 @@
+from siphon import proxy
+
+
+@proxy.on_request
+def route(request)
+    request.relay()

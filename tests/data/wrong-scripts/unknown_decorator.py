@@ -1,0 +1,6 @@
+from siphon import proxy
+
+
+@proxy.on_reqest
+def route(request):
+    request.relay()
