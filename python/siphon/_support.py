@@ -447,35 +447,3 @@ class Loop:
                 self.tasks[number][0].cancel()
 
         self.loop.call_soon_threadsafe(cancel)
-
-
-def static_problems(text):
-    """Names of siphon that are not there, wherever in the text they are used."""
-    import ast
-
-    import siphon
-
-    try:
-        tree = ast.parse(text)
-    except SyntaxError:
-        return []
-    found, namespaces = [], {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "siphon" and not node.level:
-            for alias in node.names:
-                if alias.name == "*":
-                    continue
-                try:
-                    namespaces[alias.asname or alias.name] = getattr(siphon, alias.name)
-                except (ImportError, AttributeError) as error:
-                    found.append((node.lineno, f"ImportError: {error}"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in namespaces:
-            namespace = namespaces[node.value.id]
-            if isinstance(namespace, type):
-                continue
-            try:
-                getattr(namespace, node.attr)
-            except AttributeError as error:
-                found.append((node.lineno, f"AttributeError: {error}"))
-    return found

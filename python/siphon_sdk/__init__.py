@@ -10,6 +10,7 @@ from . import _engine
 from ._engine import __version__ as __version__
 
 if TYPE_CHECKING:
+    from ._check import Problem, check
     from .testing import (
         Binding,
         Call,
@@ -37,10 +38,12 @@ __all__ = [
     "LogLine",
     "Message",
     "Metrics",
+    "Problem",
     "ReplyResult",
     "RequestResult",
     "SipTestHarness",
     "UserAgent",
+    "check",
     "differences",
 ]
 
@@ -49,6 +52,10 @@ _engine.install()
 
 def __getattr__(name: str) -> Any:
     # Loaded when it is asked for: the commands of the wheel and pytest's plugin start without it.
+    if name in {"Problem", "check"}:
+        from . import _check
+
+        return getattr(_check, name)
     if name in __all__:
         from . import testing
 

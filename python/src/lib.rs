@@ -2,6 +2,7 @@
 //!
 //! Thin as a binary: what scripts find is `siphon::script`, what a role does is `siphon::app`.
 
+mod check;
 mod kit;
 mod roles;
 
@@ -13,6 +14,7 @@ fn engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     siphon::script::extend(module)?;
     module.add_function(wrap_pyfunction!(roles::main, module)?)?;
     module.add_class::<kit::Kit>()?;
+    module.add_function(wrap_pyfunction!(check::check, module)?)?;
     module.add_function(wrap_pyfunction!(install, module)?)?;
     module.add("__version__", siphon::app::cli::version())
 }

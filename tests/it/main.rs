@@ -21,3 +21,4 @@ mod repeats;
 mod simulation;
 mod softphones;
 mod torture;
+mod wrong_scripts;

@@ -1,7 +1,7 @@
 //! siphon-proxy as a role: which shared blocks it has, what `--check` looks at, how it starts.
 
 use siphon::app::config::Loaded;
-use siphon::app::role::{Reload, Role, Running, Shared, Start, StartFault};
+use siphon::app::role::{Fault, Reload, Role, Running, Shared, Start, StartFault};
 use siphon::app::sip::scripting::{self, Scripted};
 use siphon::app::sip::{SipBlocks, SipNode, SipRole, node};
 use siphon::driver::EventSink;
@@ -35,7 +35,7 @@ impl Role for Proxy {
         }
     }
 
-    fn check(loaded: &Loaded<ProxyConfig>) -> Vec<String> {
+    fn check(loaded: &Loaded<ProxyConfig>) -> Vec<Fault> {
         Scripted::of::<Proxy>(&loaded.config, &|path| loaded.resolve(path)).check()
     }
 

@@ -96,16 +96,22 @@ pub(super) fn load_again<R: Role>(loaded: &Loaded<R::Config>) -> Result<Loaded<R
 fn check<R: Role>(loaded: &Loaded<R::Config>) -> u8 {
     let faults = R::check(loaded);
     for fault in &faults {
-        eprintln!("{fault}");
+        eprintln!("{}", fault.text);
     }
-    match faults.len() {
-        0 => print(&format!("{}: nothing wrong\n", loaded.name)),
-        1 => {
-            eprintln!("1 problem with {}", loaded.name);
+    let counted = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    };
+    let warnings = faults.iter().filter(|fault| fault.is_warning).count();
+    match (faults.len().saturating_sub(warnings), warnings) {
+        (0, 0) => print(&format!("{}: nothing wrong\n", loaded.name)),
+        (0, w) => print(&format!("{}: {} and nothing wrong\n", loaded.name, counted(w, "warning"))),
+        (p, 0) => {
+            eprintln!("{} with {}", counted(p, "problem"), loaded.name);
             WRONG
         }
-        n => {
-            eprintln!("{n} problems with {}", loaded.name);
+        (p, w) => {
+            eprintln!("{} and {} with {}", counted(p, "problem"), counted(w, "warning"), loaded.name);
             WRONG
         }
     }

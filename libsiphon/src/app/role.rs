@@ -27,10 +27,19 @@ pub trait Role: 'static {
     fn shared(config: &Self::Config) -> Shared<'_>;
 
     /// What `--check` looks at beyond the YAML: the script above all. Says what is wrong, all of it.
-    fn check(loaded: &Loaded<Self::Config>) -> Vec<String>;
+    fn check(loaded: &Loaded<Self::Config>) -> Vec<Fault>;
 
     /// Starts the engines. Returns when every socket is bound, or with what stood in the way.
     fn start(start: Start<'_, Self::Config>) -> Result<Box<dyn Running<Self::Config>>, StartFault>;
+}
+
+/// Something that `--check` says.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// Where and what.
+    pub text: String,
+    /// Whether it is said and nothing more: the check does not fail for it.
+    pub is_warning: bool,
 }
 
 /// The blocks that `app` itself acts on.

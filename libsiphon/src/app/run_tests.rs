@@ -11,7 +11,7 @@ use super::{Node, Reload, Role, Running, Start, StartFault};
 use crate::app::config::observe::{Format, Level as YamlLevel, Log, Metrics};
 use crate::app::config::{self, Config, Process, Report, Text};
 use crate::app::lifecycle::{Lifecycle, tests::alone};
-use crate::app::role::Shared;
+use crate::app::role::{Fault, Shared};
 use crate::app::{clock, logging};
 use crate::observe::health::Phase;
 use crate::observe::log::{Level, Logger};
@@ -50,7 +50,7 @@ impl Role for Fake {
         Shared { log, metrics, admin: None, drain, script: None, listen: None }
     }
 
-    fn check(_: &config::Loaded<Notes>) -> Vec<String> {
+    fn check(_: &config::Loaded<Notes>) -> Vec<Fault> {
         Vec::new()
     }
 

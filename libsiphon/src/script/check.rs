@@ -1,7 +1,6 @@
 //! `--check`: everything wrong with a script in one go, without running a node.
 
 use super::generation::Generation;
-use super::interpreter::support;
 use super::node_script::{Script, ScriptSettings};
 use super::services::{
     Binding, DigestCheck, DigestOutcome, LogLine, Metric, MetricDefinition, NodeServices, SaveRequest, Saved,
@@ -22,44 +21,96 @@ pub struct Problem {
     pub file: String,
     /// The line; 0 when none is known.
     pub line: u32,
+    /// The column, from 1; 0 when none is known.
+    pub column: u32,
+    /// Whether a script with it can be right nevertheless: it is said and fails no check.
+    pub is_warning: bool,
     /// What is wrong.
     pub message: String,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.line {
-            0 => write!(f, "{}: {}", self.file, self.message),
-            line => write!(f, "{}:{line}: {}", self.file, self.message),
+        f.write_str(&self.file)?;
+        for place in [self.line, self.column].into_iter().take_while(|place| *place > 0) {
+            write!(f, ":{place}")?;
+        }
+        write!(f, ": {}{}", if self.is_warning { "warning: " } else { "" }, self.message)
+    }
+}
+
+/// Looks through the script and the modules beside it (`siphon._check`), and imports it without applying what it
+/// asks for.
+pub fn check(settings: ScriptSettings) -> Vec<Problem> {
+    let script = Script::unloaded(settings, Arc::new(NoNode));
+    let mut problems = static_problems(&script);
+    if let Err(error) =
+        Generation::load(&script, 0).map(|(generation, _)| Python::attach(|py| generation.hide(py)))
+    {
+        for told in error.problems().map(|told| located(told, script.source().name())) {
+            // Looking at the text finds much of what the import stumbles over, and says it better.
+            if !problems.iter().any(|p| !p.is_warning && (&p.file, p.line) == (&told.file, told.line)) {
+                problems.push(told);
+            }
+        }
+    }
+    problems.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
+    problems
+}
+
+/// A handler is placed as logs name it, `file.py:12`; this gives file and line back.
+fn located(mut told: Problem, script: String) -> Problem {
+    if told.line == 0
+        && let Some((short, line)) = told.file.rsplit_once(':')
+        && let (true, Ok(line)) = (script.ends_with(short), line.parse())
+    {
+        (told.file, told.line) = (script, line);
+    }
+    told
+}
+
+/// A finding as Python gives it.
+#[derive(FromPyObject)]
+struct Found {
+    file: String,
+    line: u32,
+    column: u32,
+    severity: String,
+    message: String,
+}
+
+fn static_problems(script: &Script) -> Vec<Problem> {
+    let name = script.source().name();
+    let text = match script.source().read() {
+        Ok(text) => text,
+        // The import says so.
+        Err(_) => return Vec::new(),
+    };
+    let found = Python::attach(|py| -> PyResult<Vec<Found>> {
+        let check = py.import("siphon._check")?.getattr("check")?;
+        let role = script.settings().role;
+        check.call1((&name, text, (STUBS,), script.include_paths().to_vec(), role))?.extract()
+    });
+    match found {
+        Ok(found) => found.into_iter().map(Problem::from).collect(),
+        // Our own fault, and no reason to fail somebody's script.
+        Err(error) => {
+            let message = format!("the text could not be looked through: {error}");
+            vec![Problem { file: name, line: 0, column: 0, is_warning: true, message }]
         }
     }
 }
 
-/// Imports the script without applying what it asks for, and looks through its text for names of `siphon` that are
-/// not there.
-pub fn check(settings: ScriptSettings) -> Vec<Problem> {
-    let script = Script::unloaded(settings, Arc::new(NoNode));
-    let mut problems = Vec::new();
-    if let Err(error) =
-        Generation::load(&script, 0).map(|(generation, _)| Python::attach(|py| generation.hide(py)))
-    {
-        problems.extend(error.problems());
+impl From<Found> for Problem {
+    fn from(found: Found) -> Problem {
+        let is_warning = found.severity == "warning";
+        let Found { file, line, column, message, .. } = found;
+        Problem { file, line, column, is_warning, message }
     }
-    problems.extend(static_problems(&script));
-    problems.sort_by(|a, b| (&a.file, a.line, &a.message).cmp(&(&b.file, b.line, &b.message)));
-    // An import that fails is found by both ways of looking.
-    problems.dedup_by(|a, b| a.file == b.file && a.line == b.line && a.line != 0);
-    problems
 }
 
-fn static_problems(script: &Script) -> Vec<Problem> {
-    let Ok(text) = script.source().read() else { return Vec::new() };
-    let name = script.source().name();
-    let found: PyResult<Vec<(u32, String)>> =
-        Python::attach(|py| support(py)?.getattr("static_problems")?.call1((text,))?.extract());
-    let problem = |(line, message)| Problem { file: name.clone(), line, message };
-    found.unwrap_or_default().into_iter().map(problem).collect()
-}
+/// What scripts can say: names, parameters and results.
+const STUBS: &str = include_str!("../../../python/siphon/__init__.pyi");
 
 /// What an import asks of a node that does not run.
 struct NoNode;

@@ -16,7 +16,7 @@ class _Embedded:
     def find_spec(self, name, path=None, target=None):
         if name not in self.files:
             return None
-        package = name == "siphon"
+        package = any(other.startswith(f"{name}.") for other in self.files)
         return importlib.machinery.ModuleSpec(name, self, origin=self.filename(name), is_package=package)
 
     def create_module(self, spec):

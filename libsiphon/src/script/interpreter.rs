@@ -14,6 +14,23 @@ use std::ffi::CString;
 /// The sources of the package `siphon`: what scripts import here, an editor reads, and the wheel installs.
 const FILES: &[(&str, &str)] = &[
     ("siphon", include_str!("../../../python/siphon/__init__.py")),
+    ("siphon._check", include_str!("../../../python/siphon/_check/__init__.py")),
+    ("siphon._check.arguments", include_str!("../../../python/siphon/_check/arguments.py")),
+    ("siphon._check.deciding", include_str!("../../../python/siphon/_check/deciding.py")),
+    ("siphon._check.finding", include_str!("../../../python/siphon/_check/finding.py")),
+    ("siphon._check.handlers", include_str!("../../../python/siphon/_check/handlers.py")),
+    ("siphon._check.imports", include_str!("../../../python/siphon/_check/imports.py")),
+    ("siphon._check.kinds", include_str!("../../../python/siphon/_check/kinds.py")),
+    ("siphon._check.literals", include_str!("../../../python/siphon/_check/literals.py")),
+    ("siphon._check.members", include_str!("../../../python/siphon/_check/members.py")),
+    ("siphon._check.names", include_str!("../../../python/siphon/_check/names.py")),
+    ("siphon._check.project", include_str!("../../../python/siphon/_check/project.py")),
+    ("siphon._check.reach", include_str!("../../../python/siphon/_check/reach.py")),
+    ("siphon._check.scope", include_str!("../../../python/siphon/_check/scope.py")),
+    ("siphon._check.source", include_str!("../../../python/siphon/_check/source.py")),
+    ("siphon._check.stub", include_str!("../../../python/siphon/_check/stub.py")),
+    ("siphon._check.waiting", include_str!("../../../python/siphon/_check/waiting.py")),
+    ("siphon._check.walk", include_str!("../../../python/siphon/_check/walk.py")),
     ("siphon._support", include_str!("../../../python/siphon/_support.py")),
     ("siphon._surface", include_str!("../../../python/siphon/_surface.py")),
 ];

@@ -129,6 +129,8 @@ impl LoadError {
         self.problems.iter().map(|(file, line, message)| super::Problem {
             file: file.clone(),
             line: *line,
+            column: 0,
+            is_warning: false,
             message: message.clone(),
         })
     }

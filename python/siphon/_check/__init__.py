@@ -7,9 +7,7 @@ nothing is said.
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from . import deciding, handlers, names, reach
 from .finding import Problem, Report
@@ -27,16 +25,11 @@ def check(
     text: str,
     stubs: Sequence[str],
     include_paths: Sequence[str] = (),
-    why_absent: Callable[[str], str | None] | None = None,
+    role: str = "siphon-proxy",
 ) -> list[Problem]:
-    """Looks through a script and the modules beside it that it imports.
-
-    `why_absent` says why a name cannot be imported from `siphon` in this role: an empty text when it can, and
-    None when that is not known.
-    """
+    """Looks through the text of a script of `role`, and through the modules beside it that it imports."""
     report = Report()
-    asked = why_absent or _ask_siphon
-    project = Project(Surface.parse(*stubs), report, path, include_paths, asked, _ask_namespace)
+    project = Project(Surface.parse(*stubs), report, path, include_paths, role)
     script = project.script(text)
     if script is not None:
         _check(project, script)
@@ -65,49 +58,8 @@ def _check(project: Project, script: Source) -> None:
     for handler in dict.fromkeys(found):
         scope, walk = next((s, w) for source, s, w in scopes if source is handler.source)
         deciding.check(walk.inside(handler.function, scope), handler)
-    if not found:
+    if not found and not project.report.problems():
         project.report.warning(
             script.file, 1, "the script registers no handler, so every request gets what the role does without one: "
             'write "@proxy.on_request" above a function',
         )  # fmt: skip
-
-
-def _ask_siphon(name: str) -> str | None:
-    """Asks the module itself whether it has a name, for it knows the role."""
-    try:
-        import siphon
-    except ImportError:
-        return None
-    try:
-        getattr(siphon, name)
-    except (ImportError, AttributeError) as error:
-        return str(error)
-    return ""
-
-
-def _ask_namespace(namespace: str, name: str) -> str | None:
-    """How a namespace says that it lacks an attribute."""
-    try:
-        import siphon
-
-        owner: object = siphon
-        for part in namespace.split("."):
-            owner = getattr(owner, part)
-    except (ImportError, AttributeError):
-        return None
-    try:
-        getattr(owner, name)
-    except AttributeError as error:
-        return str(error)
-    return None
-
-
-def check_file(path: str | os.PathLike[str], stubs: Sequence[str], include_paths: Sequence[str] = ()) -> list[Problem]:
-    """The same for a file; one that cannot be read is a finding too."""
-    name = os.fspath(path)
-    text = ""
-    with contextlib.suppress(OSError, UnicodeError):
-        with open(name, encoding="utf-8") as file:
-            text = file.read()
-        return check(name, text, stubs, include_paths)
-    return [Problem(name, 1, 1, "error", "cannot be read")]

@@ -48,7 +48,10 @@ def bound(scope: Scope, node: ast.Call) -> tuple[Member, Given] | None:
         missing = [p.name for p in member.parameters if p.required and p.name not in taken]
         if missing:
             names = ", ".join(p.name for p in member.parameters if p.required)
-            wrong.append(f"{spoken}() needs {_listed(missing)}: write {spoken}({names})")
+            if missing == ["function"]:
+                wrong.append(f"{spoken} decorates a function: write @{spoken} without ()")
+            else:
+                wrong.append(f"{spoken}() needs {_listed(missing)}: write {spoken}({names})")
     for text in wrong:
         scope.project.report.error(scope.source.file, node.func, text)
     return member, ([] if wrong else given)

@@ -94,7 +94,12 @@ class _Paths:
     def loop(self, head: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt], states: States) -> States:
         states = self.expression(head, states)
         endless = isinstance(head, ast.Constant) and bool(head.value)
+        # The first time round tells what later ones begin with; findings are those of any time round.
+        ends, second = len(self.ends), dict(self.second)
         self.breaks.append(_NOWHERE)
+        states |= self.block(body, states) | self.breaks[-1]
+        del self.ends[ends:]
+        self.second = second
         through = self.block(body, states)
         left = self.breaks.pop()
         if endless:
@@ -123,7 +128,7 @@ class _Paths:
                 return self.decided(node, verb, states)
             case ast.Attribute(value=ast.Name(id=name), attr=attr) if name == self.subject:
                 return frozenset({_MAYBE}) if attr in self.verbs else states
-            case ast.Name(id=name) if name == self.subject:
+            case ast.Name(id=name) if name in {self.subject, "locals", "vars", "eval", "exec"}:
                 return frozenset({_MAYBE})
             case ast.BoolOp() | ast.IfExp() | ast.Lambda() | ast.ListComp() | ast.GeneratorExp():
                 # Parts of it may not be evaluated.

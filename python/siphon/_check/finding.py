@@ -56,8 +56,11 @@ def place(node: ast.AST) -> tuple[int, int]:
 
 def guess(name: str, known: Iterable[str]) -> str | None:
     """The name among `known` that `name` is most likely meant to be."""
-    near = difflib.get_close_matches(name, sorted(known), 1, 0.72)
-    return near[0] if near else None
+    names = sorted(known)
+    # Short names differ by much when they differ by a letter.
+    near = difflib.get_close_matches(name, names, 1, 0.66 if len(name) <= 4 else 0.72)
+    longer = [k for k in names if k.startswith(f"{name}_") or k.endswith(f"_{name}")]
+    return near[0] if near else (longer[0] if len(longer) == 1 else None)
 
 
 def absent(owner: str, name: str, known: Iterable[str]) -> str:
@@ -69,4 +72,6 @@ def absent(owner: str, name: str, known: Iterable[str]) -> str:
 def shown(node: ast.expr) -> str:
     """An expression as the script writes it, when that is short enough to be read in a message."""
     text = ast.unparse(node)
+    if len(text) > 40 and isinstance(node, ast.Call):
+        text = f"{ast.unparse(node.func)}(…)"
     return text if len(text) <= 40 and "\n" not in text else "this"

@@ -34,12 +34,9 @@ def imported_from(scope: Scope, node: ast.ImportFrom) -> None:
 def _name_of_siphon(scope: Scope, node: ast.ImportFrom, alias: ast.alias) -> None:
     if alias.name == "*" or alias.name in scope.source.probed:
         return
-    project, known = scope.project, scope.project.surface.names
-    why = project.why_absent(alias.name)
+    why = scope.project.why_absent(alias.name)
     if why:
-        project.report.error(scope.source.file, alias, why)
-    elif why is None and alias.name not in known:
-        project.report.error(scope.source.file, alias, absent("siphon", alias.name, known))
+        scope.project.report.error(scope.source.file, alias, why)
 
 
 def _exists(scope: Scope, node: ast.stmt, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from .. import _surface
 from .finding import absent, shown
 from .kinds import CLASS, FUNCTION, METHOD, MODULE, SIPHON, Kind, attributes, is_awaitable
 from .scope import Scope
@@ -40,21 +41,19 @@ def members(scope: Scope, owner: Kind) -> set[str] | None:
 
 
 def _of_siphon(scope: Scope, node: ast.Attribute) -> None:
-    surface = scope.project.surface
     why = scope.project.why_absent(node.attr)
     if why:
         scope.project.report.error(scope.source.file, node, why)
-    elif why is None and node.attr not in surface.names:
-        scope.project.report.error(scope.source.file, node, absent("siphon", node.attr, surface.names))
 
 
 def _missing(scope: Scope, node: ast.Attribute, owner: Kind, known: set[str]) -> str:
     surface = scope.project.surface
+    kind, text = surface.spoken(owner.name), shown(node.value)
+    reason = _surface.ABSENT.get(kind, {}).get(node.attr)
+    if reason:
+        return f"{text}.{node.attr} is not in this version: {reason}"
     if owner.name in surface.namespaces.values():
-        spoken = surface.spoken(owner.name)
-        return scope.project.why_missing(spoken, node.attr) or absent(spoken, node.attr, known)
-    kind = surface.spoken(owner.name)
-    text = shown(node.value)
+        return absent(kind, node.attr, known)
     if text == "this" or isinstance(node.value, ast.Call | ast.Constant | ast.BinOp):
         text = f"a {kind}"
     elif text.lower() != kind.lower():
@@ -81,8 +80,17 @@ def assignment(scope: Scope, node: ast.Attribute) -> None:
         near = absent(shown(node.value), node.attr, (n for n, m in known.items() if m.is_settable))
         advice = f": {near}; keep what is yours in variables of your own"
     else:
-        advice = ""
+        advice = _setter_of_part(scope, node)
     scope.project.report.error(scope.source.file, node, f"{text} cannot be assigned{advice}")
+
+
+def _setter_of_part(scope: Scope, node: ast.Attribute) -> str:
+    """`request.ruri.user` is set by `request.set_ruri_user`."""
+    if isinstance(node.value, ast.Attribute):
+        name = f"set_{node.value.attr}_{node.attr}"
+        if _member(scope, node.value.value, name):
+            return f": call {shown(node.value.value)}.{name}(…)"
+    return ": it is read only"
 
 
 def called(scope: Scope, node: ast.Call) -> None:

@@ -41,10 +41,18 @@ def _undefined(project: Project, source: Source, found: set[str]) -> None:
         if own is None:
             continue
         missing, bound = _globals(own)
+        missing -= _probed(function)
         for name in sorted(missing - bound - found - _ALWAYS):
             at = next((n for n in _own(function) if isinstance(n, ast.Name) and n.id == name), None)
             if at is not None and isinstance(at.ctx, ast.Load):
                 project.report.error(source.file, at, _said(project, name, found))
+
+
+def _probed(function: Function) -> set[str]:
+    """Names that are tried, with `except NameError` for when they are not there."""
+    tried = (n for n in ast.walk(function) if isinstance(n, ast.Try))
+    coped = (n for n in tried if any(h.type and "NameError" in ast.unparse(h.type) for h in n.handlers))
+    return {n.id for node in coped for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
 def _said(project: Project, name: str, found: set[str]) -> str:
@@ -64,10 +72,11 @@ def _globals(table: symtable.SymbolTable) -> tuple[set[str], set[str]]:
     """Names that the function takes from the module, and names that it or a lambda in it binds."""
     missing, bound = set(), set()
     for symbol in table.get_symbols():
-        if symbol.is_global() and symbol.is_referenced():
-            missing.add(symbol.get_name())
-        elif symbol.is_local() or symbol.is_free() or symbol.is_parameter():
+        # In a function that is called "top" Python's symtable takes local names for global ones as well.
+        if symbol.is_local() or symbol.is_free() or symbol.is_parameter():
             bound.add(symbol.get_name())
+        elif symbol.is_global() and symbol.is_referenced():
+            missing.add(symbol.get_name())
     for child in table.get_children():
         if child.get_name() in _NESTED:
             inner = _globals(child)

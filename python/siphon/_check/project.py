@@ -8,9 +8,10 @@ import os
 import symtable
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from .finding import Report
+from .. import _surface
+from .finding import Report, absent
 from .kinds import FUNCTION, Kind
 from .source import Source, bindings
 from .stub import Surface
@@ -28,17 +29,21 @@ class Project:
         report: Report,
         path: str,
         include_paths: Sequence[str],
-        why_absent: Callable[[str], str | None],
-        why_missing: Callable[[str, str], str | None],
+        role: str,
     ) -> None:
-        self.surface, self.report = surface, report
-        #: Why a name cannot be imported from `siphon`: empty when it can, None when that is not known.
-        self.why_absent = why_absent
-        #: Why a namespace does not have an attribute, as the module itself says it.
-        self.why_missing = why_missing
+        self.surface, self.report, self.role = surface, report, role
         self.roots = [os.path.dirname(path) or ".", *include_paths]
         self.path = path
         self.sources: dict[str, Source | None] = {}
+
+    def why_absent(self, name: str) -> str | None:
+        """Why a name cannot be imported from `siphon` in this role; None when it can."""
+        offered = name in _surface.BUILT and self.role in _surface.NAMESPACES[name]
+        if offered or name in _surface.TYPES or name.startswith("_"):
+            return None
+        if name in _surface.NAMESPACES or name in _surface.COMES_WITH:
+            return _surface.why_absent(name, self.role)
+        return absent("siphon", name, (*_surface.BUILT, *_surface.TYPES))
 
     def script(self, text: str) -> Source | None:
         """Parses the script itself."""
@@ -65,7 +70,7 @@ class Project:
     def exists(self, name: str) -> bool:
         """Whether a module can be imported; True also when that cannot be told."""
         top = name.partition(".")[0]
-        if top == "siphon" or self.owns(name) or any(os.path.isdir(os.path.join(r, top)) for r in self.roots):
+        if top in {"siphon", *sys.stdlib_module_names} or self.owns(name) or any(os.path.isdir(os.path.join(r, top)) for r in self.roots):
             return True
         try:
             return importlib.util.find_spec(top) is not None

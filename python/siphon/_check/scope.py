@@ -96,7 +96,8 @@ class Scope:
             case ast.ImportFrom(module="siphon", level=0), ast.alias(name=name):
                 return self.member_of_siphon(name)
             case ast.ImportFrom(level=0) as node, ast.alias(name=name) if node.module:
-                return self.project.exported(node.module, name)
+                inner = f"{node.module}.{name}"
+                return _module(inner) if self.project.owns(inner) else self.project.exported(node.module, name)
             case _:
                 return None
 

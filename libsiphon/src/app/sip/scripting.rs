@@ -2,7 +2,7 @@
 
 use crate::app::config::node::Cache;
 use crate::app::config::script::{self as yaml, Sync};
-use crate::app::role::StartFault;
+use crate::app::role::{Fault, StartFault};
 use crate::app::sip::node::PolicyParts;
 use crate::app::sip::role::SipRole;
 use crate::app::sip::settings::SipBlocks;
@@ -13,7 +13,7 @@ use crate::observe::log::Logger;
 use crate::observe::metrics::ScriptMetrics;
 use crate::policy::Policy;
 use crate::script::{
-    CacheSettings, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource, SyncMode,
+    CacheSettings, Problem, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource, SyncMode,
     check as check_script, wrap_shard,
 };
 use std::path::{Path, PathBuf};
@@ -68,8 +68,9 @@ impl<'a> Scripted<'a> {
     }
 
     /// What `--check` says about the script.
-    pub fn check(&self) -> Vec<String> {
-        check_script(self.settings()).iter().map(ToString::to_string).collect()
+    pub fn check(&self) -> Vec<Fault> {
+        let fault = |p: &Problem| Fault { text: p.to_string(), is_warning: p.is_warning };
+        check_script(self.settings()).iter().map(fault).collect()
     }
 
     /// Loads the script over a node.

@@ -1,0 +1,133 @@
+//! What `--check` says about wrong scripts, word for word, and that it says nothing about right ones.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use siphon::script::{ScriptSettings, ScriptSource, check};
+use siphon_tests::scratch::Scratch;
+use siphon_tests::subject::siphon_proxy;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().expect("the repository")
+}
+
+/// The scripts right in a folder of the repository.
+fn scripts(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    found.retain(|path| path.extension().is_some_and(|e| e == "py"));
+    found.sort();
+    found
+}
+
+/// The same, and in folders below; without tests, which no node runs.
+fn scripts_below(folder: &str) -> Vec<PathBuf> {
+    let mut found = scripts(folder);
+    let entries = fs::read_dir(root().join(folder)).unwrap_or_else(|e| panic!("{folder}: {e}"));
+    for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
+        found.extend(scripts_below(&format!("{folder}/{}", entry.file_name().to_string_lossy())));
+    }
+    let is_test = |name: &str| name.starts_with("test_") || name == "conftest.py";
+    found.retain(|path| !path.file_name().is_some_and(|n| is_test(&n.to_string_lossy())));
+    found
+}
+
+/// What is said about a script, with its folder left out.
+fn told(script: &Path) -> Vec<String> {
+    let folder = format!("{}/", script.parent().expect("a folder").display());
+    let settings = ScriptSettings::new(ScriptSource::File(script.to_owned()));
+    check(settings).iter().map(|p| p.to_string().replace(&folder, "").replace(folder.trim_end_matches('/'), ".")).collect()
+}
+
+#[test]
+fn each_wrong_script_is_told_in_these_words() {
+    let all = scripts("tests/data/wrong-scripts");
+    assert!(all.len() >= 40, "{} wrong scripts", all.len());
+    let mut page = String::new();
+    for script in all {
+        let name = script.file_stem().expect("a name").to_string_lossy().replace('_', " ");
+        let told = told(&script);
+        assert!(!told.is_empty(), "{name}: nothing is found");
+        write!(page, "## {name}\n{}\n\n", told.join("\n")).expect("writing to a String succeeds");
+    }
+    insta::assert_snapshot!(page);
+}
+
+#[test]
+fn nothing_is_said_about_scripts_that_are_right() {
+    let mut all = scripts("tests/data/right-scripts");
+    all.extend(scripts("docs/snippets"));
+    all.extend(scripts("tests/seed/scripts"));
+    all.extend(scripts_below("examples"));
+    all.push(root().join("bin/siphon-proxy/default.py"));
+    assert!(all.len() >= 12, "{all:?}");
+    for script in all {
+        assert_eq!(told(&script), Vec::<String>::new(), "{}", script.display());
+    }
+}
+
+fn run(folder: &Scratch, script: &str) -> Output {
+    let script = root().join("tests/data/wrong-scripts").join(script);
+    let yaml = format!("listen: {{udp: [\"127.0.0.1:0\"]}}\nscript: {{path: \"{}\"}}\n", script.display());
+    folder.write("a.yaml", yaml);
+    let mut command = Command::new(siphon_proxy());
+    command.args(["--config", "a.yaml", "--check"]).current_dir(folder.path());
+    command.output().expect("the daemon can be started")
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_daemon_tells_the_same_and_ends_with_2() {
+    let folder = Scratch::new("wrong");
+    for name in ["attribute_misspelt.py", "helper_module.py", "unknown_decorator.py", "syntax_error.py"] {
+        let script = root().join("tests/data/wrong-scripts").join(name);
+        let output = run(&folder, name);
+        let errors = err(&output).replace(&format!("{}/", script.parent().expect("a folder").display()), "");
+        let mut lines: Vec<&str> = errors.lines().collect();
+        let last = lines.pop().unwrap_or_default();
+        assert_eq!(lines, told(&script), "{name}");
+        assert!(last.contains("problem") && last.ends_with("with a.yaml"), "{last}");
+        assert_eq!(output.status.code(), Some(2), "{name}");
+    }
+}
+
+#[test]
+fn warnings_alone_are_told_and_end_with_0() {
+    let folder = Scratch::new("warned");
+    let output = run(&folder, "path_decides_nothing.py");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    assert_eq!(err(&output).matches(": warning: ").count(), 2, "{}", err(&output));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "a.yaml: 2 warnings and nothing wrong\n");
+}
+
+/// The checker's list of what handlers are called with is the daemon's: each is called with what it is told to take.
+#[test]
+fn what_a_handler_is_told_to_take_is_what_it_is_called_with() {
+    let folder = Scratch::new("shapes");
+    let decorators = [
+        ("proxy.on_request", "request.drop()"),
+        ("proxy.on_reply", "pass"),
+        ("proxy.on_failure", "pass"),
+        ("proxy.on_cancel", "pass"),
+        ("registrar.on_change", "pass"),
+        ("timer.every(\"1s\")", "pass"),
+    ];
+    for (decorator, body) in decorators {
+        let script = |arguments: &str| {
+            let text = format!(
+                "from siphon import proxy, registrar, timer\n\n\n@{decorator}\ndef f({arguments}):\n    {body}\n"
+            );
+            told(&folder.write("script.py", text))
+        };
+        let wrong = script("a, b, c, d, e");
+        let [only] = &wrong[..] else { panic!("{decorator}: {wrong:?}") };
+        let (_, advice) = only.split_once("write \"def f(").unwrap_or_else(|| panic!("{decorator}: {only}"));
+        let (arguments, _) = advice.split_once("):").unwrap_or_else(|| panic!("{decorator}: {only}"));
+        assert_eq!(script(arguments), Vec::<String>::new(), "{decorator}");
+    }
+}
