@@ -241,7 +241,8 @@ def needs_loop(function, owns_file):
 def wrong_signature(function, names):
     """Says why `function` cannot be called with arguments for `names`, or None."""
     try:
-        signature = inspect.signature(function)
+        # A wrapper is what is called, whatever it calls in turn.
+        signature = inspect.signature(function, follow_wrapped=False)
     except (TypeError, ValueError):
         return None
     try:

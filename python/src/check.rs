@@ -22,8 +22,7 @@ pub(crate) fn check(
     let role = [Proxy::NAME].into_iter().find(|name| *name == role).ok_or_else(|| {
         PyValueError::new_err(format!("this version has no role {role:?}; it has: {}", Proxy::NAME))
     })?;
-    let settings =
-        ScriptSettings { role, include_paths, ..ScriptSettings::new(ScriptSource::File(path)) };
+    let settings = ScriptSettings { role, include_paths, ..ScriptSettings::new(ScriptSource::File(path)) };
     let found = py.detach(|| siphon::script::check(settings));
     let severity = |is_warning| if is_warning { "warning" } else { "error" };
     Ok(found.into_iter().map(|p| (p.file, p.line, p.column, severity(p.is_warning), p.message)).collect())
