@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use siphon_tests::message::Message;
+use siphon_tests::message::{Message, on_the_wire};
 use siphon_tests::peer::Peer;
 use siphon_tests::phone::{Phone, unique};
-use siphon_tests::subject::{Kind, Server};
+use siphon_tests::scratch::Scratch;
+use siphon_tests::subject::{Kind, Options, Server};
 
 /// A request of alice outside any dialog.
 fn request(alice: &Phone, method: &str, uri: &str, lines: &str) -> String {
@@ -134,4 +135,39 @@ fn requests_and_responses_keep_what_the_proxy_does_not_know() {
     assert_eq!(answer.start_line(), "SIP/2.0 299 Very \u{2713} Fine");
     assert!(answer.text().contains("X-Back: yes;  really"), "{answer:?}");
     assert_eq!(answer.headers("Via").len(), 1);
+}
+
+/// Proves who calls, then relays to where the Request-URI says.
+const PROVING: &str = "from siphon import proxy, auth\n@proxy.on_request\ndef route(request):\n    \
+    if request.method == \"INVITE\" and not request.in_dialog and not auth.require_proxy_digest(request):\n        return\n    \
+    request.loose_route()\n    request.record_route()\n    request.relay()\n";
+
+#[test]
+fn credentials_that_were_for_this_proxy_are_not_passed_on_and_others_are() {
+    if Kind::chosen() == Kind::Kamailio {
+        return;
+    }
+    let scratch = Scratch::new("credentials");
+    let script = scratch.write("prove.py", PROVING);
+    let server = Server::subject(&Options { script: Some(script), ..Options::default() });
+    let (alice, bob) = (Phone::udp(server.address(), "alice"), Phone::udp(server.address(), "bob"));
+    let (invite, mut dialog) = alice.invite(&format!("sip:bob@{}", bob.peer.local()));
+    alice.peer.send(&invite);
+    let challenge = alice.peer.final_status("INVITE", 407);
+    let theirs = "Digest username=\"alice\", realm=\"elsewhere\", nonce=\"n\", uri=\"sip:x\", response=\"r\"";
+    let with_theirs =
+        |text: &str| text.replace("Contact:", &format!("Proxy-Authorization: {theirs}\nContact:"));
+    let sent = alice.prove_with(&dialog, &invite, &challenge, with_theirs);
+    let ours = Message::read(&on_the_wire(&sent));
+    let ours = ours.headers("Proxy-Authorization").into_iter().find(|v| *v != theirs).expect("credentials");
+    let at_bob = bob.peer.request("INVITE");
+    assert_eq!(at_bob.headers("Proxy-Authorization"), [theirs]);
+    bob.answer(&at_bob, 200, "OK");
+    dialog.confirm(&alice.peer.final_status("INVITE", 200));
+    // An ACK repeats the credentials of its INVITE (RFC 3261 22.1), and later requests may.
+    for method in ["ACK", "INFO"] {
+        let lines = format!("Proxy-Authorization: {ours}\nProxy-Authorization: {theirs}");
+        alice.send_in(&dialog, method, &lines);
+        assert_eq!(bob.peer.request(method).headers("Proxy-Authorization"), [theirs], "{method}");
+    }
 }

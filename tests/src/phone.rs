@@ -121,11 +121,22 @@ Supported: path{lines}
 
     /// Answers the 407 to `invite`: acknowledges it and sends the INVITE again with credentials; what was sent.
     pub fn prove(&self, dialog: &Dialog, invite: &str, challenge: &Message) -> String {
+        self.prove_with(dialog, invite, challenge, str::to_owned)
+    }
+
+    /// The same with an INVITE that is edited before it leaves.
+    pub fn prove_with(
+        &self,
+        dialog: &Dialog,
+        invite: &str,
+        challenge: &Message,
+        edit: impl Fn(&str) -> String,
+    ) -> String {
         self.peer.send(&self.within(invite, "ACK", Some(challenge.header("To"))));
         let value = challenge.header("Proxy-Authenticate");
         let answer = digest::answer(value, "INVITE", &dialog.target, &self.user, &self.password);
         dialog.cseq.set(dialog.cseq.get() + 1);
-        let text = self.invite_again(dialog, &format!("Proxy-Authorization: {answer}\n"));
+        let text = edit(&self.invite_again(dialog, &format!("Proxy-Authorization: {answer}\n")));
         self.peer.send(&text);
         text
     }

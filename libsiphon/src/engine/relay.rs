@@ -277,6 +277,7 @@ impl Shard {
             listener,
             branch: &id,
             record_route: work.record_route,
+            auth: &node.auth,
             hops: Hops { max_forwards, max_breadth: branch.breadth },
         };
         let mut scratch = std::mem::take(&mut self.scratch);

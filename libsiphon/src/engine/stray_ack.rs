@@ -119,6 +119,7 @@ impl Shard {
             listener,
             branch: &branch,
             record_route: false,
+            auth: &node.auth,
             hops,
         };
         let mut bytes = Vec::with_capacity(ack.message.bytes().len() + 256);

@@ -144,6 +144,11 @@ impl Authenticator {
         Authenticator { settings, nonces, windows }
     }
 
+    /// The algorithms it offers, strongest first.
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.settings.algorithms
+    }
+
     /// Its nonces.
     pub fn nonces(&self) -> &Nonces {
         &self.nonces
@@ -197,6 +202,15 @@ impl Authenticator {
             reply.headers.push((kind.challenge_header().name().into(), value.into()));
         }
         reply
+    }
+
+    /// Whether this value of Authorization or Proxy-Authorization is for this node: it answers a challenge of ours with
+    /// which somebody has logged in here. ACK and later requests of a dialog repeat what their INVITE proved.
+    pub fn has_accepted(&self, value: &str) -> bool {
+        let Ok(params) = AuthParams::parse(value) else { return false };
+        let (Some(nonce), Some(realm)) = (params.get("nonce"), params.get("realm")) else { return false };
+        params.is_digest()
+            && self.nonces.recognise(&nonce, &realm).is_some_and(|nonce| self.windows.knows(nonce))
     }
 
     /// Looks at a request's credentials for `realm`. Good ones are used up: their nonce count is good once.

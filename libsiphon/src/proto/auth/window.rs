@@ -109,6 +109,13 @@ impl Windows {
         stripe.admit(nonce, count, self.per_half)
     }
 
+    /// Whether `nonce` was used here and its window is not forgotten.
+    pub fn knows(&self, nonce: Nonce) -> bool {
+        let Some(stripe) = self.stripes.get(nonce.counter as usize % STRIPES) else { return false };
+        let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+        stripe.newer.contains_key(&nonce) || stripe.older.contains_key(&nonce)
+    }
+
     /// How many nonces have a window.
     pub fn len(&self) -> usize {
         let count = |s: &Mutex<Stripe>| {

@@ -2,6 +2,7 @@ use super::*;
 use crate::base::flow::ConnectionId;
 use crate::base::slab::Key;
 use crate::base::token::Secret;
+use crate::proto::auth::DigestSettings;
 use crate::proto::proxy::branch::BranchSecret;
 use crate::proto::proxy::nexthop::next_hop;
 use crate::proto::proxy::route::preprocess;
@@ -39,6 +40,10 @@ fn own() -> OwnAddresses {
     )
 }
 
+fn auth() -> Authenticator {
+    Authenticator::new(DigestSettings::default(), Secret::new(3, 4))
+}
+
 fn tokens() -> RouteSecret {
     RouteSecret::new(&Secret::new(1, 2), 1)
 }
@@ -74,6 +79,10 @@ impl Default for Case<'_> {
 
 /// The request as it leaves, with our branch shortened.
 fn write(case: &Case<'_>) -> String {
+    write_with(case, &auth())
+}
+
+fn write_with(case: &Case<'_>, auth: &Authenticator) -> String {
     let (own, tokens) = (own(), tokens());
     let request = message(case.request);
     let seen = preprocess(&request, &case.from, &own, &tokens, &Limits::default()).unwrap();
@@ -93,6 +102,7 @@ fn write(case: &Case<'_>) -> String {
         listener: own.listener_for(case.transport, &remote, None).unwrap(),
         branch: &branch,
         record_route: case.record_route,
+        auth,
         hops: may_forward(request, 60).unwrap(),
     };
     let mut out = Vec::new();
@@ -273,7 +283,40 @@ fn a_target_that_cannot_be_written_is_refused() {
         listener: &own.listeners()[0],
         branch: &branch,
         record_route: true,
+        auth: &auth(),
         hops: may_forward(&request, 60).unwrap(),
     };
     assert!(forward.write(&own, &tokens, &mut Vec::new()).is_err());
+}
+
+#[test]
+fn credentials_that_were_accepted_here_go_and_those_for_others_stay() {
+    use crate::proto::auth::{AuthOutcome, Kind, StaticUsers, UserSecret};
+    let (auth, now) = (auth(), crate::base::time::Instant::from_unix_secs(1_700_000_000));
+    let users = StaticUsers::new([("alice".into(), UserSecret::Password("secret".into()))]);
+    let nonce = auth.nonces().issue("example.com", now);
+    let digest = |realm: &str, nonce: &str| {
+        let hash =
+            |text: &str| crate::proto::auth::Algorithm::Md5.hash(&[text.as_bytes()]).as_str().to_owned();
+        let (a1, a2) = (hash(&format!("alice:{realm}:secret")), hash("INVITE:sip:bob@example.com"));
+        let response = hash(&format!("{a1}:{nonce}:00000001:c:auth:{a2}"));
+        format!(
+            "Digest username=\"alice\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"sip:bob@example.com\", \
+             qop=auth, nc=00000001, cnonce=\"c\", response=\"{response}\""
+        )
+    };
+    let (ours, theirs) = (digest("example.com", &nonce), digest("example.net", &nonce));
+    let unused = digest("example.com", &auth.nonces().issue("example.com", now));
+    let lines = [&theirs, &ours, &unused].map(|v| format!("Proxy-Authorization: {v}\r\n")).concat();
+    let text = INVITE.replace("Max-Forwards", &format!("{lines}Max-Forwards"));
+    let sent = |auth: &Authenticator| write_with(&Case { request: &text, ..Case::default() }, auth);
+    assert!(
+        [&theirs, &ours, &unused].iter().all(|v| sent(&auth).contains(v.as_str())),
+        "nobody has checked yet"
+    );
+    let checked = auth.check(&users, &message(&text), "example.com", Kind::Proxy, now);
+    assert!(matches!(checked, AuthOutcome::Ok { .. }), "{checked:?}");
+    let sent = sent(&auth);
+    assert!(!sent.contains(&ours) && sent.contains(&theirs) && sent.contains(&unused), "{sent}");
+    assert!(sent.contains("Max-Forwards: 69\r\n") && sent.ends_with("\r\n\r\nbody"), "{sent}");
 }
