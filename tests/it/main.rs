@@ -20,5 +20,6 @@ mod registering;
 mod repeats;
 mod simulation;
 mod softphones;
+mod strained;
 mod torture;
 mod wrong_scripts;

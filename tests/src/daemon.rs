@@ -31,8 +31,18 @@ impl Daemon {
 
     /// The same in a folder that holds a script already.
     pub fn start_in(scratch: Scratch, config: &str) -> Self {
+        Self::run(Command::new(siphon_proxy()), scratch, config)
+    }
+
+    /// The same with at most that many file descriptors.
+    pub fn start_with_files(scratch: Scratch, config: &str, files: u32) -> Self {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("ulimit -n {files} && exec \"$0\" \"$@\"")).arg(siphon_proxy());
+        Self::run(command, scratch, config)
+    }
+
+    fn run(mut command: Command, scratch: Scratch, config: &str) -> Self {
         let file = scratch.write(CONFIG, config);
-        let mut command = Command::new(siphon_proxy());
         command.arg("--config").arg(file).current_dir(scratch.path());
         let process = Process::start("siphon-proxy", &mut command, &scratch.path().join("log"));
         let mut daemon = Self { process, scratch };

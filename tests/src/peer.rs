@@ -126,6 +126,29 @@ impl Peer {
         sent.unwrap_or_else(|error| panic!("{} -> {}: {error}", self.local, self.subject));
     }
 
+    /// Sends nothing more on its connection, and goes on reading.
+    pub fn end_sending(&self) {
+        if let Socket::Tcp { stream, .. } = &self.socket {
+            stream.shutdown(std::net::Shutdown::Write).expect("an open connection can be ended");
+        }
+    }
+
+    /// Waits until the subject has closed the connection; what it still sends is passed over.
+    pub fn is_closed(&self, within: Duration) -> bool {
+        let Socket::Tcp { stream, .. } = &self.socket else { return false };
+        let (end, mut buffer) = (Instant::now() + within, [0; 4096]);
+        while let Some(left) = remaining(end) {
+            stream.set_read_timeout(Some(left)).expect("a time-out above zero is accepted");
+            match (&*stream).read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(_) => {}
+                Err(error) if transient(&error) => {}
+                Err(_) => return true,
+            }
+        }
+        false
+    }
+
     /// The next message of any kind, or `None` when none comes in that time.
     pub fn receive(&self, within: Duration) -> Option<Message> {
         if let Some(message) = self.skipped.borrow_mut().pop_front() {
@@ -171,16 +194,6 @@ impl Peer {
                     }
                 }
             }
-        }
-    }
-
-    /// True once the subject has closed this connection, within that time.
-    pub fn is_closed(&self, within: Duration) -> bool {
-        let Socket::Tcp { stream, .. } = &self.socket else { return false };
-        stream.set_read_timeout(Some(within)).expect("a time-out above zero is accepted");
-        match (&*stream).read(&mut [0; 16_384]) {
-            Ok(n) => n == 0,
-            Err(error) => !transient(&error),
         }
     }
 

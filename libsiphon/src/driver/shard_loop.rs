@@ -9,7 +9,7 @@ use crate::driver::engine::Engine;
 use crate::driver::intake::Intake;
 use crate::driver::mailbox::Post;
 use crate::driver::start::{Controls, ShardLocal};
-use crate::driver::streams::StreamEvent;
+use crate::driver::streams::{Ready, StreamEvent};
 use crate::driver::world::World;
 use crate::engine::{Input, Mail};
 use crate::event::Kind;
@@ -125,9 +125,11 @@ impl<E: Engine> ShardLoop<E> {
         } else if index < self.readable.len() + self.world.streams.listeners.len() {
             self.world.streams.listener_ready(index - self.readable.len());
         } else {
-            let readable = event.is_readable() || event.is_read_closed() || event.is_error();
+            let at_end = event.is_read_closed();
+            let readable = event.is_readable() || at_end || event.is_error();
+            let writable = event.is_writable() || event.is_error();
             let key = Key::from_u64(token.0 as u64);
-            self.world.streams.ready(key, readable, event.is_writable() || event.is_error(), now);
+            self.world.streams.ready(key, Ready { readable, writable, at_end }, now);
         }
     }
 

@@ -25,6 +25,15 @@ pub(super) enum StreamEvent {
     Closed(Flow),
 }
 
+/// What a connection is ready for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ready {
+    pub(super) readable: bool,
+    pub(super) writable: bool,
+    /// The peer sends no more.
+    pub(super) at_end: bool,
+}
+
 struct Entry {
     connection: Connection,
     /// It waits in `readable`.
@@ -93,8 +102,12 @@ impl Streams {
     }
 
     /// The connection `key` is ready.
-    pub(super) fn ready(&mut self, key: Key, readable: bool, writable: bool, now: Instant) {
+    pub(super) fn ready(&mut self, key: Key, ready: Ready, now: Instant) {
         let Some(entry) = self.table.get_mut(key) else { return };
+        let Ready { readable, writable, at_end } = ready;
+        if at_end {
+            entry.connection.end_is_near();
+        }
         if entry.connection.is_opening() {
             return self.finish_opening(key, now);
         }
@@ -289,7 +302,15 @@ impl Streams {
                     self.to_flush.push(key);
                 }
             }
+            ReadState::Ended(Ended::ByPeer) if entry.connection.is_half_closed() => {}
             // What came with the end is handled first: the event stands behind it.
+            ReadState::Ended(Ended::ByPeer) if entry.connection.half_close(now) => {
+                // Nobody can ask this peer anything any more.
+                if let Some(id) = flow.connection {
+                    self.shared.directory.closed(entry.connection.key, id);
+                }
+                self.events.push_back(StreamEvent::Closed(flow));
+            }
             ReadState::Ended(why) => {
                 self.close(key, why);
                 return Some(flow);
@@ -306,6 +327,9 @@ impl Streams {
             let Some(entry) = self.table.get_mut(key) else { continue };
             entry.to_flush = false;
             match entry.connection.flush(now) {
+                Ok(()) if entry.connection.is_half_closed() && !entry.connection.owes_answers() => {
+                    self.close(key, Ended::ByPeer);
+                }
                 Ok(()) => self.reschedule(key),
                 Err(_) => self.close(key, Ended::Broken),
             }
@@ -358,6 +382,8 @@ impl Streams {
         self.failed.extend(connection.unsent());
         if connection.is_opening() {
             self.give_up(connection.key);
+        } else if connection.is_half_closed() {
+            // That was told when the peer ended its half.
         } else if let Some(id) = connection.flow.connection {
             self.shared.directory.closed(connection.key, id);
             self.events.push_back(StreamEvent::Closed(connection.flow));

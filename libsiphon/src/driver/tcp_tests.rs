@@ -185,17 +185,18 @@ fn one_connection_too_many_of_an_address_is_closed_and_a_later_one_is_not() {
     let mut config = config(Tcp, "127.0.0.1:0", 1);
     config.net = NetSettings { max_connections_per_ip: 1, ..config.net };
     let node = Node::start(config, echo());
-    let sent = request("OPTIONS", "call1", 0);
+    // Pings, because a peer that goes away with a request unanswered is kept for the answer.
+    let sent = b"\r\n\r\n";
     let mut first = client(&node);
-    first.write_all(&sent).unwrap();
-    receive(&mut first, sent.len());
+    first.write_all(sent).unwrap();
+    receive(&mut first, 2);
     let mut second = client(&node);
     assert!(matches!(second.read(&mut [0; 1]), Ok(0) | Err(_)), "closed at once");
     drop(first);
     until(|| node.handle.connections() == 0);
     let mut third = client(&node);
-    third.write_all(&sent).unwrap();
-    receive(&mut third, sent.len());
+    third.write_all(sent).unwrap();
+    receive(&mut third, 2);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::base::text::Octets;
 use crate::base::time::{Duration, Instant};
 use crate::net::flows::FlowKey;
 use crate::net::{NetSettings, ReportTo};
-use crate::wire::sip::{Frame, Limits, StreamFramer};
+use crate::wire::sip::{Frame, Limits, Method, StreamFramer};
 use mio::net::TcpStream;
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Read, Write};
@@ -63,6 +63,9 @@ pub const READ_PER_TURN: usize = 64 * 1024;
 const SLICES: usize = 32;
 /// How long a connection that is over may take to send its last answer.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a connection whose peer sends no more stays open for answers: Timer F with the default T1 (RFC 3261
+/// 17.1.2.2).
+const ANSWERS_DUE: Duration = Duration::from_secs(32);
 
 /// One connection.
 pub struct Connection {
@@ -76,6 +79,13 @@ pub struct Connection {
     opening_until: Option<Instant>,
     /// What comes until then is thrown away; then the connection is closed.
     closing_until: Option<Instant>,
+    /// The kernel has told that the peer sends no more: what is left is read to its end.
+    end_is_near: bool,
+    /// The peer sends no more; until then it can have the answers that are due.
+    half_closed_until: Option<Instant>,
+    /// Requests that came and have no final response yet. A response that is repeated counts for another request's, so
+    /// this says when to stop waiting and nothing else.
+    unanswered: u32,
     framer: StreamFramer,
     waiting: VecDeque<Chunk>,
     written_of_first: usize,
@@ -98,6 +108,9 @@ impl Connection {
             accepted_from: None,
             opening_until: None,
             closing_until: None,
+            end_is_near: false,
+            half_closed_until: None,
+            unanswered: 0,
             framer: StreamFramer::new(room.limits.clone()),
             waiting: VecDeque::new(),
             written_of_first: 0,
@@ -165,8 +178,8 @@ impl Connection {
             if self.closing_until.is_none() && !self.frame(bytes, now, frames) {
                 return ReadState::Ended(Ended::Unframeable);
             }
-            // A short read empties the socket; new octets are a new edge.
-            if n < scratch.len() {
+            // A short read empties the socket; new octets are a new edge. The end of what comes is not.
+            if n < scratch.len() && !self.end_is_near {
                 return ReadState::Drained;
             }
         }
@@ -185,6 +198,7 @@ impl Connection {
                 Frame::Pong => {}
                 Frame::Message(_) | Frame::Refused(_) => {
                     self.partial_since = None;
+                    self.unanswered = self.unanswered.saturating_add(wants_answer(&frame).into());
                     frames.push(frame);
                 }
                 Frame::Fatal(_) => {
@@ -204,10 +218,16 @@ impl Connection {
     /// Queues a message for the next [`flush`](Self::flush); false when too much waits already. A message may
     /// exceed the limit when nothing waits, so that a large one is not refused for its size.
     pub fn queue(&mut self, bytes: Octets, report: ReportTo) -> bool {
+        let is_final = bytes.starts_with(b"SIP/2.0 ") && bytes.get(8).is_some_and(|digit| *digit > b'1');
+        // A request that is sent to where no response can come from has failed.
+        if self.is_half_closed() && !bytes.starts_with(b"SIP/2.0 ") {
+            return false;
+        }
         let total = self.waiting_octets.saturating_add(bytes.len());
         if total > self.max_waiting_octets && !self.waiting.is_empty() {
             return false;
         }
+        self.unanswered = self.unanswered.saturating_sub(is_final.into());
         self.waiting_octets = total;
         self.waiting.push_back(Chunk { bytes, report });
         true
@@ -256,6 +276,31 @@ impl Connection {
         self.closing_until.get_or_insert(now + LAST_WORDS);
     }
 
+    /// The kernel says that the peer sends no more.
+    pub fn end_is_near(&mut self) {
+        self.end_is_near = true;
+    }
+
+    /// The peer sends no more; it may wait for answers all the same, and they belong on the connection of their request
+    /// (RFC 3261 18.2.2). True when one is due: then the connection stays for writing, for a while.
+    pub fn half_close(&mut self, now: Instant) -> bool {
+        // What a message lacks will not come.
+        self.partial_since = None;
+        let due = self.owes_answers();
+        self.half_closed_until = due.then_some(now + ANSWERS_DUE);
+        due
+    }
+
+    /// Whether answers are due or not wholly written.
+    pub fn owes_answers(&self) -> bool {
+        self.unanswered > 0 || !self.waiting.is_empty()
+    }
+
+    /// Whether the peer sends no more and the connection stays for answers.
+    pub fn is_half_closed(&self) -> bool {
+        self.half_closed_until.is_some()
+    }
+
     fn wrote(&mut self, n: usize) {
         self.waiting_octets = self.waiting_octets.saturating_sub(n);
         let mut left = self.written_of_first + n;
@@ -279,11 +324,12 @@ impl Connection {
         self.limits_of_patience(settings).into_iter().find(|(at, _)| *at <= now).map(|(_, ended)| ended)
     }
 
-    fn limits_of_patience(&self, settings: &NetSettings) -> [(Instant, Ended); 5] {
+    fn limits_of_patience(&self, settings: &NetSettings) -> [(Instant, Ended); 6] {
         let after = |since: Option<Instant>, wait| since.map_or(Instant::FAR, |at| at + wait);
         [
             (self.opening_until.unwrap_or(Instant::FAR), Ended::ConnectTimeout),
             (self.closing_until.unwrap_or(Instant::FAR), Ended::Unframeable),
+            (self.half_closed_until.unwrap_or(Instant::FAR), Ended::ByPeer),
             (after(self.partial_since, settings.partial_message_timeout), Ended::PartialMessage),
             (after(self.stalled_since, settings.stall_timeout), Ended::Stalled),
             (self.last_used + settings.idle_timeout, Ended::Idle),
@@ -295,6 +341,16 @@ impl Connection {
         self.waiting_octets = 0;
         self.waiting.drain(..).map(|chunk| chunk.report).filter(ReportTo::is_some)
     }
+}
+
+/// Whether what came is a request that somebody waits to have answered.
+fn wants_answer(frame: &Frame) -> bool {
+    let request = match frame {
+        Frame::Message(message) => Some(message),
+        Frame::Refused(refused) => refused.message.as_ref(),
+        _ => None,
+    };
+    request.is_some_and(|message| message.is_request() && message.method() != Method::Ack)
 }
 
 #[cfg(test)]

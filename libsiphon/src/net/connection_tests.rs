@@ -130,3 +130,48 @@ fn what_was_asked_before_an_unframeable_end_is_answered_before_the_connection_go
     assert_eq!(&answer, b"SIP/2.0 200 OK\r\n\r\n");
     assert_eq!(connection.overdue(&settings(), at(1)), Some(Ended::Unframeable));
 }
+
+const ANSWER: &[u8] = b"SIP/2.0 200 OK\r\n\r\n";
+
+fn octets(text: &[u8]) -> Octets {
+    Octets::from(text)
+}
+
+#[test]
+fn a_peer_that_ends_its_half_behind_a_request_stays_for_the_answer() {
+    let (mut connection, mut peer) = pair(&settings());
+    peer.write_all(OPTIONS).unwrap();
+    peer.shutdown(std::net::Shutdown::Write).unwrap();
+    let (frames, _) = read(&mut connection, at(0), 1);
+    assert!(matches!(frames[..], [Frame::Message(_)]));
+    // The kernel says once that the end has come.
+    connection.end_is_near();
+    assert_eq!(read(&mut connection, at(1), 1).1, ReadState::Ended(Ended::ByPeer));
+    assert!(connection.half_close(at(1)) && connection.is_half_closed());
+    assert_eq!(connection.overdue(&settings(), at(32)), None);
+    assert_eq!(connection.overdue(&settings(), at(33)), Some(Ended::ByPeer));
+    assert!(!connection.queue(octets(OPTIONS), None), "no response to it could come");
+    assert!(connection.queue(octets(b"SIP/2.0 180 Ringing\r\n\r\n"), None));
+    connection.flush(at(2)).unwrap();
+    assert!(connection.owes_answers());
+    assert!(connection.queue(octets(ANSWER), None) && connection.owes_answers());
+    connection.flush(at(2)).unwrap();
+    assert!(!connection.owes_answers());
+    drop(connection);
+    let mut answer = Vec::new();
+    peer.read_to_end(&mut answer).unwrap();
+    assert!(answer.ends_with(ANSWER));
+}
+
+#[test]
+fn a_peer_that_ends_its_half_and_waits_for_no_answer_does_not_stay() {
+    let (mut connection, mut peer) = pair(&settings());
+    assert!(!connection.half_close(at(0)));
+    for text in [OPTIONS, &String::from_utf8_lossy(OPTIONS).replace("OPTIONS", "ACK").into_bytes(), ANSWER] {
+        peer.write_all(text).unwrap();
+    }
+    read(&mut connection, at(0), 2);
+    connection.queue(octets(ANSWER), None);
+    connection.flush(at(0)).unwrap();
+    assert!(!connection.half_close(at(0)) && !connection.is_half_closed());
+}
