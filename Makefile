@@ -4,12 +4,15 @@
 #   make test              everything the project claims, with minutes per stage
 #   make check             quick: format, lints, layer guard
 #   make sim [SEED=n]      the deterministic simulation alone; SEED repeats one run
+#   make soak [SECONDS=600]   mixed load for long: nothing may fail, memory must stay flat
+#   make fuzz [SECONDS=60]    libFuzzer on each parser target for so long
+#   make deny              licences, sources and bans of the dependencies, with cargo-deny
 #   make bench             side by side with Kamailio, raw CPU seconds (see benches/README.md)
 PORT ?= 5060
 SHELL := /bin/sh
 ENV := . target/siphon.env;
 
-.PHONY: help run call test check sim bench
+.PHONY: help run call test check sim soak fuzz deny bench
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -32,6 +35,18 @@ check:
 sim:
 	@packaging/setup.sh run
 	@.ci/stages sim
+
+soak:
+	@packaging/setup.sh run
+	@$(ENV) benches/soak.sh $(or $(SECONDS),600)
+
+fuzz:
+	@packaging/setup.sh run
+	@$(ENV) SECONDS_EACH=$(or $(SECONDS),60) fuzz/run.sh
+
+deny:
+	@packaging/setup.sh run
+	@$(ENV) packaging/deny.sh
 
 bench:
 	@packaging/setup.sh bench

@@ -14,6 +14,7 @@ mod operation;
 mod report;
 mod server;
 mod session;
+mod soak;
 mod text;
 mod world;
 
@@ -64,6 +65,9 @@ struct Arguments {
     /// How often.
     #[arg(long, hide = true, default_value_t = 1000)]
     times: u32,
+    /// Instead: mixed load on siphon-proxy for that many seconds, all graded, with memory that must stay flat.
+    #[arg(long, value_name = "SECONDS")]
+    soak: Option<u64>,
     /// Folder for the report.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -75,7 +79,11 @@ fn main() -> ExitCode {
         count::inner(what, arguments.times);
         return ExitCode::SUCCESS;
     }
-    match session::run(&arguments) {
+    let done = match arguments.soak {
+        Some(seconds) => soak::run(&arguments.siphon, std::time::Duration::from_secs(seconds)),
+        None => session::run(&arguments),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");

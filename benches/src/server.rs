@@ -51,13 +51,18 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it answers.
     pub(crate) fn start(kind: Kind, siphon: &Path) -> Result<Self, String> {
+        Self::start_with(kind, siphon, "")
+    }
+
+    /// The same with further YAML for siphon-proxy.
+    pub(crate) fn start_with(kind: Kind, siphon: &Path, more: &str) -> Result<Self, String> {
         let scratch = Scratch::new(kind.name());
         let address = SocketAddr::from(([127, 0, 0, 1], port::free()));
         let mut command = match kind {
             Kind::Kamailio => kamailio(&scratch, address, &[]),
             Kind::KamailioFast => kamailio(&scratch, address, &["-x", "fm", "-X", "fm"]),
-            Kind::Siphon1 => daemon(siphon, &scratch, address, 1),
-            Kind::Siphon2 => daemon(siphon, &scratch, address, 2),
+            Kind::Siphon1 => daemon(siphon, &scratch, address, 1, more),
+            Kind::Siphon2 => daemon(siphon, &scratch, address, 2, more),
         };
         let mut process = Process::start(kind.name(), &mut command, &scratch.path().join("log"));
         let (peer, end) = (Peer::udp(address), Instant::now() + Duration::from_secs(30));
@@ -117,7 +122,7 @@ fn kamailio(scratch: &Scratch, address: SocketAddr, allocator: &[&str]) -> Comma
     command
 }
 
-fn daemon(program: &Path, scratch: &Scratch, address: SocketAddr, shards: usize) -> Command {
+fn daemon(program: &Path, scratch: &Scratch, address: SocketAddr, shards: usize, more: &str) -> Command {
     let script = scratch
         .write("proxy.py", std::fs::read(home().join("proxy.py")).expect("benches/proxy.py is in the tree"));
     let template = std::fs::read_to_string(home().join("siphon-proxy.yaml"))
@@ -131,7 +136,7 @@ fn daemon(program: &Path, scratch: &Scratch, address: SocketAddr, shards: usize)
         .replace("@SHARDS@", &shards.to_string())
         .replace("@SCRIPT@", &script.display().to_string())
         .replace("@USERS@", &users);
-    let config = scratch.write("siphon-proxy.yaml", config);
+    let config = scratch.write("siphon-proxy.yaml", config + more);
     let program = program.canonicalize().unwrap_or_else(|_| program.to_owned());
     let mut command = Command::new(program);
     command.arg("--config").arg(config).current_dir(scratch.path());
