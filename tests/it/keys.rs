@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use siphon_tests::daemon::{CONFIG, Daemon};
+use siphon_tests::daemon::Daemon;
 use siphon_tests::digest;
 use siphon_tests::message::Message;
 use siphon_tests::nameserver::Nameserver;

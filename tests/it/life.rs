@@ -3,7 +3,9 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use siphon_tests::daemon::Daemon;
+use siphon_tests::daemon::{CONFIG, Daemon};
+use siphon_tests::peer::Peer;
+use siphon_tests::phone::Phone;
 use siphon_tests::scratch::Scratch;
 use siphon_tests::subject::siphon_proxy;
 
@@ -91,4 +93,30 @@ fn a_busy_sip_port_is_told_with_its_owner() {
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains(&format!("udp 127.0.0.1:{port}")), "{told}");
     assert!(told.contains(&format!("(pid {}) has it", std::process::id())), "{told}");
+}
+
+#[test]
+fn keys_that_a_running_daemon_cannot_take_over_are_named() {
+    let users = |user: &str| format!("auth: {{nonce_secret: pepper, users: {{{user}: x}}}}\n");
+    let daemon = Daemon::start(&yaml("info", "pretty", &users("alice")));
+    let register = |user: &str| {
+        let phone = Phone::new(Peer::udp(daemon.sip()), user, "localhost", "x");
+        phone.register_as("Contact: <sip:a@192.0.2.1>\nExpires: 20", "x", 423)
+    };
+    assert_eq!(register("alice").header("Min-Expires"), "60");
+    let changed = yaml("info", "json", &users("bob"))
+        .replace("shards: 1", "shards: 2\nregistrar: {min_expires: 30}")
+        .replace("127.0.0.1:0\"]", "127.0.0.1:0\", \"127.0.0.1:0\"]")
+        .replace("pepper", "salt");
+    daemon.scratch.write(CONFIG, changed);
+    let log = daemon.wait_for("in effect at the next start only: ");
+    let told = log.lines().find(|l| l.contains("in effect at the next start only: ")).unwrap_or_default();
+    assert!(told.ends_with("only: listen.udp, auth.nonce_secret, shards, log.format"), "{told}");
+    assert!(told.contains("WARN") && !log.contains("salt") && !log.contains("pepper"), "{log}");
+    daemon.wait_for("reloaded: ");
+    // Accounts and the registrar's limits are other ones from now on.
+    let end = Instant::now() + Duration::from_secs(10);
+    while register("bob").header("Min-Expires") != "30" {
+        assert!(Instant::now() < end, "the limit of the registrar stays as it was");
+    }
 }

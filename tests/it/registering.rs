@@ -1,7 +1,8 @@
 //! Registrations on the wire (RFC 3261 10): fetch, several contacts, removal, many phones at once.
 
+use siphon_tests::digest;
 use siphon_tests::phone::Phone;
-use siphon_tests::subject::Server;
+use siphon_tests::subject::{Kind, Options, Server};
 
 fn contacts(phone: &Phone) -> Vec<String> {
     let answer = phone.register_as("", "secret", 200);
@@ -78,4 +79,49 @@ fn many_phones_register_and_leave_at_once_and_every_count_is_right() {
     });
     assert_eq!(contacts(&Phone::udp(address, "alice")).len(), 3);
     assert_eq!(contacts(&Phone::udp(address, "bob")).len(), 3);
+}
+
+/// A server whose registrar has this YAML.
+fn registrar(yaml: &str) -> Server {
+    Server::subject(&Options { more: format!("registrar: {{{yaml}}}\n"), ..Options::default() })
+}
+
+#[test]
+fn a_path_that_the_phone_does_not_support_is_refused_or_used_as_registrar_path_says() {
+    if Kind::chosen() != Kind::Siphon {
+        return;
+    }
+    for (policy, status) in [("strict", 420), ("lenient", 200)] {
+        let server = registrar(&format!("path: {policy}"));
+        let (alice, edge) = (Phone::udp(server.address(), "alice"), Phone::udp(server.address(), "bob"));
+        let lines =
+            format!("Contact: <sip:alice@192.0.2.77>\nExpires: 60\nPath: <sip:{};lr>", edge.peer.local());
+        // The phone says nothing of `path`; who inserted it is an edge proxy on the way.
+        let text = |lines: &str| alice.register_text(lines).replace("Supported: path\n", "");
+        alice.peer.send(&text(&lines));
+        let challenge = alice.peer.final_status("REGISTER", 401);
+        let value = challenge.header("WWW-Authenticate");
+        let answer = digest::answer(value, "REGISTER", "sip:example.com", "alice", "secret");
+        alice.peer.send(&text(&format!("{lines}\nAuthorization: {answer}")));
+        let answer = alice.peer.final_status("REGISTER", status);
+        assert_eq!(answer.header("Path"), "", "the phone would not understand it");
+        assert_eq!(answer.header("Unsupported"), if status == 420 { "path" } else { "" });
+        if status == 200 {
+            edge.peer.send(&edge.invite("sip:alice@example.com").0);
+            let invite = edge.peer.request("INVITE");
+            assert_eq!(invite.request_uri(), "sip:alice@192.0.2.77", "it came along the path");
+        }
+    }
+}
+
+#[test]
+fn phones_are_given_the_service_route() {
+    if Kind::chosen() != Kind::Siphon {
+        return;
+    }
+    let server = registrar("service_route: [\"sip:orig@a.example.com;lr\", \"sip:b.example.com;lr\"]");
+    let granted = Phone::udp(server.address(), "alice").register();
+    let routes = granted.list("Service-Route");
+    assert_eq!(routes, ["<sip:orig@a.example.com;lr>", "<sip:b.example.com;lr>"]);
+    assert_eq!(Phone::udp(Server::start().address(), "alice").register().header("Service-Route"), "");
 }

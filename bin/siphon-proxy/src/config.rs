@@ -60,8 +60,12 @@ pub struct ProxyConfig {
 impl ProxyConfig {
     /// The realm of challenges whose script names none.
     pub fn realm(&self) -> &str {
-        let first = || self.domain.local.first().map(|d| d.host.as_str());
-        self.auth.realm.as_deref().or_else(first).unwrap_or("localhost")
+        self.auth.realm.as_deref().unwrap_or_else(|| self.own_realm())
+    }
+
+    /// The realm where `auth.realm` is not given.
+    pub fn own_realm(&self) -> &str {
+        self.domain.local.first().map_or("localhost", |d| d.host.as_str())
     }
 }
 

@@ -35,6 +35,12 @@ impl Role for Proxy {
         }
     }
 
+    fn is_taken_over(key: &str, config: &ProxyConfig) -> bool {
+        // The first are taken by what stands around the node: log, drain, watch.
+        ["log.level", "server.drain_secs", "script.reload"].contains(&key)
+            || SipNode::is_taken_over(key, !config.auth.users.is_empty())
+    }
+
     fn check(loaded: &Loaded<ProxyConfig>) -> Vec<Fault> {
         Scripted::of::<Proxy>(&loaded.config, &|path| loaded.resolve(path)).check()
     }
@@ -60,7 +66,8 @@ impl Role for Proxy {
         let location = node.node.registrar.location.clone();
         start.series.source(Gauge::Registrations, move || location.aor_count() as f64);
         start.health.ready();
-        Ok(Box::new(RunningProxy { node: Some(node), script: loaded_script }))
+        let own_realm = loaded.config.own_realm().to_owned();
+        Ok(Box::new(RunningProxy { node: Some(node), script: loaded_script, own_realm }))
     }
 }
 
@@ -91,6 +98,8 @@ impl SipRole for Proxy {
 struct RunningProxy {
     node: Option<SipNode>,
     script: Option<Arc<Script>>,
+    /// The realm of a configuration that names none: domains stay as they were at the start.
+    own_realm: String,
 }
 
 impl Running<ProxyConfig> for RunningProxy {
@@ -105,7 +114,8 @@ impl Running<ProxyConfig> for RunningProxy {
             done.push(format!("script, generation {number}"));
         }
         if let (Some(node), true) = (&self.node, what.config) {
-            done.push(node.reload(&Proxy::blocks(&loaded.config), what));
+            let realm = loaded.config.auth.realm.as_deref().unwrap_or(&self.own_realm);
+            done.push(node.reload(&SipBlocks { realm, ..Proxy::blocks(&loaded.config) }));
         }
         Ok(done.join("; "))
     }

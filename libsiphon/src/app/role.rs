@@ -26,6 +26,10 @@ pub trait Role: 'static {
     /// The blocks that `app` itself acts on.
     fn shared(config: &Self::Config) -> Shared<'_>;
 
+    /// Whether a reload takes this key over while running, given the new configuration; a change of any other key is
+    /// told as one for the next start.
+    fn is_taken_over(key: &str, config: &Self::Config) -> bool;
+
     /// What `--check` looks at beyond the YAML: the script above all. Says what is wrong, all of it.
     fn check(loaded: &Loaded<Self::Config>) -> Vec<Fault>;
 

@@ -1,6 +1,6 @@
 //! A role's life: log, pages, engines, then commands until it ends.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,11 @@ use crate::observe::metrics::{Gauge, Metrics};
 
 use super::cli::{self, FAILED};
 use super::config::Loaded;
+use super::config::changes::Values;
 use super::config::script::Reload as When;
 use super::lifecycle::{Command, Lifecycle};
 use super::role::{Reload, Role, Running, Start, StartFault};
-use super::watch::{Watch, Watched};
+use super::watch::{Seen, Watch, Watched};
 use super::{clock, logging, owner, pages};
 
 /// How often a drain looks whether all is done.
@@ -82,6 +83,10 @@ struct Node<R: Role> {
     writer: Arc<logging::Writer>,
     /// Addresses of the pages for probes and metrics.
     pages: Vec<String>,
+    /// The configuration it was started with.
+    started: Values,
+    /// The files as they were before they were loaded, until the watch begins.
+    seen: Option<Seen>,
 }
 
 impl<R: Role> Node<R> {
@@ -90,6 +95,7 @@ impl<R: Role> Node<R> {
         logger: Arc<Logger>,
         writer: Arc<logging::Writer>,
     ) -> Result<Self, StartFault> {
+        let seen = watched::<R>(&loaded, Vec::new()).map(|w| Seen::now(w).with_config(loaded.read));
         let health = Arc::new(Health::default());
         let series = Metrics::new(R::NAME, cli::version(), clock::now);
         let series = series.map_err(|e| StartFault::Other(e.to_string()))?;
@@ -103,7 +109,8 @@ impl<R: Role> Node<R> {
         let running = R::start(start)?;
         let pages = bound.iter().map(ToString::to_string).collect();
         health.ready();
-        Ok(Self { loaded, running, health, logger, writer, pages })
+        let started = Values::of(&loaded.config);
+        Ok(Self { loaded, running, health, logger, writer, pages, started, seen })
     }
 
     /// Tells that it is there. Signals and changed files are watched by now: whoever waits for this line may use them.
@@ -156,23 +163,15 @@ impl<R: Role> Node<R> {
     }
 
     /// The watch the configuration asks for; it goes on from what `running` has seen.
-    fn watch(&self, running: Option<Watch>) -> Option<Watch> {
-        let script = R::shared(&self.loaded.config).script;
-        if script.is_some_and(|s| s.reload == When::Sighup) {
-            return None;
-        }
-        let mut modules: Vec<_> =
-            script.iter().flat_map(|s| &s.include_paths).map(|p| self.loaded.resolve(p)).collect();
-        modules.extend(self.running.watched());
-        let watched = Watched {
-            config: self.loaded.file.clone(),
-            script: script.and_then(|s| s.path.as_deref()).map(|p: &Path| self.loaded.resolve(p)),
-            modules,
+    fn watch(&mut self, running: Option<Watch>) -> Option<Watch> {
+        let watched = watched::<R>(&self.loaded, self.running.watched())?;
+        let watch = match running {
+            Some(running) => Watch::renew(running, watched),
+            None => {
+                let seen = self.seen.take().unwrap_or_else(|| Seen::now(watched.clone()));
+                Watch::since(seen, watched)
+            }
         };
-        if watched == Watched::default() {
-            return None;
-        }
-        let watch = Watch::renew(running, watched);
         watch.inspect_err(|e| tracing::warn!("changes of files are not noticed, SIGHUP reloads: {e}")).ok()
     }
 
@@ -196,10 +195,20 @@ impl<R: Role> Node<R> {
             }
         }
         if let Some(new) = new {
+            self.tell_what_waits(&new.config);
             self.logger.set_level(logging::level(R::shared(&new.config).log.level));
             self.loaded = new;
         }
         true
+    }
+
+    /// Names the keys that are other than at the start and are not taken over while running.
+    fn tell_what_waits(&self, new: &R::Config) {
+        let mut keys = self.started.changed(&Values::of(new));
+        keys.retain(|key| !R::is_taken_over(key, new));
+        if !keys.is_empty() {
+            tracing::warn!("changed, and in effect at the next start only: {}", keys.join(", "));
+        }
     }
 
     async fn drain(&mut self, lifecycle: &mut Lifecycle) {
@@ -222,6 +231,23 @@ impl<R: Role> Node<R> {
             }
         }
     }
+}
+
+/// The files the configuration wants watched; `more` are further directories of the script.
+fn watched<R: Role>(loaded: &Loaded<R::Config>, more: Vec<PathBuf>) -> Option<Watched> {
+    let script = R::shared(&loaded.config).script;
+    if script.is_some_and(|s| s.reload == When::Sighup) {
+        return None;
+    }
+    let mut modules: Vec<_> =
+        script.iter().flat_map(|s| &s.include_paths).map(|p| loaded.resolve(p)).collect();
+    modules.extend(more);
+    let watched = Watched {
+        config: loaded.file.clone(),
+        script: script.and_then(|s| s.path.as_deref()).map(|p: &Path| loaded.resolve(p)),
+        modules,
+    };
+    (watched != Watched::default()).then_some(watched)
 }
 
 #[cfg(test)]

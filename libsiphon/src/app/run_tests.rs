@@ -50,6 +50,10 @@ impl Role for Fake {
         Shared { log, metrics, admin: None, drain, script: None, listen: None }
     }
 
+    fn is_taken_over(key: &str, _: &Notes) -> bool {
+        key == "log.level"
+    }
+
     fn check(_: &config::Loaded<Notes>) -> Vec<Fault> {
         Vec::new()
     }
@@ -162,4 +166,18 @@ fn a_role_that_does_not_start_says_why() {
     std::fs::remove_file(file).expect("our file");
     let fault = node.err().expect("it was told to refuse");
     assert_eq!(super::explain(&fault), "refused");
+}
+
+#[test]
+fn a_configuration_edited_between_its_loading_and_the_watch_is_noticed() {
+    let (node, file, _) = node("between", "looks: 1");
+    let mut node = node.expect("it starts");
+    std::fs::write(&file, "looks: 2").expect("our file");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let noticed = runtime.block_on(async {
+        let mut watch = node.watch(None).expect("a watch");
+        tokio::time::timeout(Duration::from_secs(5), watch.changed()).await
+    });
+    std::fs::remove_file(file).expect("our file");
+    assert_eq!(noticed.ok(), Some(Reload { config: true, script: false }));
 }

@@ -5,7 +5,6 @@
 //! on the old inode. A burst of changes counts once, when it is over. What counts as changed is the content.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use notify::event::{EventKind, ModifyKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 
+use super::config::fingerprint;
 use super::lifecycle::QUIET;
 use super::role::Reload;
 
@@ -32,12 +32,32 @@ pub struct Watched {
     pub modules: Vec<PathBuf>,
 }
 
-/// A running watch.
-pub struct Watch {
+/// What the files held when they were looked at last.
+#[derive(Clone, Debug)]
+pub struct Seen {
     watched: Watched,
-    changes: mpsc::Receiver<()>,
     config: BTreeMap<PathBuf, u64>,
     script: BTreeMap<PathBuf, u64>,
+}
+
+impl Seen {
+    /// Looks at the files now.
+    pub fn now(watched: Watched) -> Self {
+        let (config, script) = (config_state(&watched), script_state(&watched));
+        Self { watched, config, script }
+    }
+
+    /// The configuration was read before, with this [`fingerprint`].
+    pub fn with_config(mut self, read: u64) -> Self {
+        self.config.values_mut().for_each(|content| *content = read);
+        self
+    }
+}
+
+/// A running watch.
+pub struct Watch {
+    seen: Seen,
+    changes: mpsc::Receiver<()>,
     /// Something changed and was not compared yet; survives a wait that was given up.
     dirty: bool,
     // Held for its drop, which ends the watch.
@@ -45,8 +65,9 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts watching. A directory that is not there is an error with its name.
-    pub fn new(watched: Watched) -> Result<Self, String> {
+    /// Starts watching. What changed since `before` is noticed at once, where both look at the same files. A directory
+    /// that is not there is an error with its name.
+    pub fn since(before: Seen, watched: Watched) -> Result<Self, String> {
         let (tell, changes) = mpsc::channel(PENDING);
         let on_event = move |event: notify::Result<notify::Event>| {
             let matters = event.is_ok_and(|e| {
@@ -63,25 +84,28 @@ impl Watch {
                 .watch(&directory, RecursiveMode::NonRecursive)
                 .map_err(|e| format!("cannot watch {}: {e}", directory.display()))?;
         }
-        let (config, script) = (config_state(&watched), script_state(&watched));
-        Ok(Self { watched, changes, config, script, dirty: false, _watcher: watcher })
+        let seen = match before.watched == watched {
+            true => before,
+            false => {
+                let mut seen = Seen::now(watched);
+                for (states, known) in [(&mut seen.config, before.config), (&mut seen.script, before.script)]
+                {
+                    for (path, content) in known {
+                        states.entry(path).and_modify(|state| *state = content);
+                    }
+                }
+                seen
+            }
+        };
+        Ok(Self { seen, changes, dirty: true, _watcher: watcher })
     }
 
     /// Goes on as `running` did, or watches other files. What changed since `running` looked last is still noticed.
-    pub fn renew(running: Option<Self>, watched: Watched) -> Result<Self, String> {
-        let old = match running {
-            Some(running) if running.watched == watched => return Ok(running),
-            Some(running) => running,
-            None => return Self::new(watched),
-        };
-        let mut new = Self::new(watched)?;
-        for (states, seen) in [(&mut new.config, old.config), (&mut new.script, old.script)] {
-            for (path, content) in seen {
-                states.entry(path).and_modify(|known| *known = content);
-            }
+    pub fn renew(running: Self, watched: Watched) -> Result<Self, String> {
+        match running.seen.watched == watched {
+            true => Ok(running),
+            false => Self::since(running.seen, watched),
         }
-        new.dirty = true;
-        Ok(new)
     }
 
     /// Waits until something watched has other content than before; cancel-safe.
@@ -93,9 +117,10 @@ impl Watch {
             self.dirty = true;
             self.settle(QUIET).await;
             self.dirty = false;
-            let (config, script) = (config_state(&self.watched), script_state(&self.watched));
-            let what = Reload { config: config != self.config, script: script != self.script };
-            (self.config, self.script) = (config, script);
+            let now = Seen::now(self.seen.watched.clone());
+            let what =
+                Reload { config: now.config != self.seen.config, script: now.script != self.seen.script };
+            self.seen = now;
             if what.config || what.script {
                 return what;
             }
@@ -132,10 +157,7 @@ fn script_state(watched: &Watched) -> BTreeMap<PathBuf, u64> {
 
 /// A hash of the file's content; 0 when it cannot be read, so that vanishing is a change.
 fn content(file: &Path) -> u64 {
-    let Ok(bytes) = std::fs::read(file) else { return 0 };
-    let mut hasher = siphasher::sip::SipHasher13::new();
-    hasher.write(&bytes);
-    hasher.finish()
+    std::fs::read(file).map_or(0, |bytes| fingerprint(&bytes))
 }
 
 #[cfg(test)]

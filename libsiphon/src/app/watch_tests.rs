@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Reload, Watch, Watched};
+use super::{Reload, Seen, Watch, Watched};
 
 struct Folder(PathBuf);
 
@@ -38,10 +38,15 @@ fn noticed(watched: Watched, change: impl FnOnce()) -> Option<Reload> {
 fn noticed_within(patience: Duration, watched: Watched, change: impl FnOnce()) -> Option<Reload> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut watch = Watch::new(watched).expect("the folder is there");
+        let mut watch = begin(watched).expect("the folder is there");
         change();
         tokio::time::timeout(patience, watch.changed()).await.ok()
     })
+}
+
+/// A watch of files that were looked at just now.
+fn begin(watched: Watched) -> Result<Watch, String> {
+    Watch::since(Seen::now(watched.clone()), watched)
 }
 
 const SCRIPT: Option<Reload> = Some(Reload { config: false, script: true });
@@ -118,7 +123,7 @@ fn what_leaves_the_content_as_it_was_or_is_none_of_ours_is_not_noticed() {
 
 #[test]
 fn a_folder_that_is_not_there_is_named() {
-    let told = Watch::new(script(Path::new("/nonexistent/siphon/a.py"))).map(|_| ()).expect_err("no folder");
+    let told = begin(script(Path::new("/nonexistent/siphon/a.py"))).map(|_| ()).expect_err("no folder");
     assert!(told.contains("/nonexistent/siphon"), "{told}");
 }
 
@@ -128,7 +133,7 @@ fn what_changes_while_a_reload_runs_is_noticed_afterwards() {
     let (path, config) = (folder.write("a.py", "1"), folder.write("a.yaml", "1"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let mut watch = Watch::new(script(&path)).expect("a watch");
+        let mut watch = begin(script(&path)).expect("a watch");
         folder.write("a.py", "2");
         assert_eq!(watch.changed().await, SCRIPT.expect("a reload"));
         // Whether the reload leaves the files to watch as they were, or asks for others.
@@ -136,9 +141,29 @@ fn what_changes_while_a_reload_runs_is_noticed_afterwards() {
             [("3", script(&path)), ("4", Watched { config: Some(config), ..script(&path) })]
         {
             folder.write("a.py", text);
-            watch = Watch::renew(Some(watch), watched).expect("a watch");
+            watch = Watch::renew(watch, watched).expect("a watch");
             let noticed = tokio::time::timeout(Duration::from_secs(5), watch.changed()).await;
             assert_eq!(noticed.ok(), SCRIPT);
         }
     });
+}
+
+#[test]
+fn what_changes_between_reading_and_watching_is_noticed() {
+    let folder = Folder::new("between");
+    let (path, config) = (folder.write("a.py", "1"), folder.write("a.yaml", "1"));
+    let watched = Watched { config: Some(config), ..script(&path) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let noticed = |before: Seen| {
+        runtime.block_on(async {
+            let mut watch = Watch::since(before, watched.clone()).expect("a watch");
+            tokio::time::timeout(Duration::from_secs(5), watch.changed()).await.ok()
+        })
+    };
+    let read = Seen::now(watched.clone()).with_config(crate::app::config::fingerprint(b"0"));
+    assert_eq!(noticed(read), Some(Reload { config: true, script: false }), "the file holds 1");
+    let before = Seen::now(watched.clone());
+    folder.write("a.py", "2");
+    folder.write("helper.py", "x");
+    assert_eq!(noticed(before), SCRIPT);
 }

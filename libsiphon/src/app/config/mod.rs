@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod auth;
+pub mod changes;
 mod check;
 pub mod effective;
 pub mod expand;
@@ -32,6 +33,7 @@ pub mod unit;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
@@ -128,7 +130,16 @@ pub struct Loaded<C> {
     pub name: String,
     /// The file, unless it is embedded.
     pub file: Option<PathBuf>,
+    /// The [`fingerprint`] of the text it was read from.
+    pub read: u64,
     origins: BTreeMap<String, Origin>,
+}
+
+/// A hash of a file's content, to notice that it changed.
+pub fn fingerprint(content: &[u8]) -> u64 {
+    let mut hasher = siphasher::sip::SipHasher13::new();
+    hasher.write(content);
+    hasher.finish()
 }
 
 impl<C> Loaded<C> {
@@ -175,9 +186,13 @@ pub fn load<C: Config>(text: &Text, role: &str, env: &dyn Environment) -> Result
         config.validate(&mut Report { origins: &checked.origins, problems: &mut problems });
     }
     match config {
-        Some(config) if problems.is_empty() => {
-            Ok(Loaded { config, name: text.name.clone(), file: text.file.clone(), origins: checked.origins })
-        }
+        Some(config) if problems.is_empty() => Ok(Loaded {
+            config,
+            name: text.name.clone(),
+            file: text.file.clone(),
+            read: fingerprint(text.text.as_bytes()),
+            origins: checked.origins,
+        }),
         _ => Err(Problems::new(&text.name, &text.text, problems)),
     }
 }

@@ -27,6 +27,13 @@ pub struct Registrar {
     /// Answer 403 when the AoR of a REGISTER (To) is not that of the user who authenticated
     /// (RFC 3261 10.3 step 4). Default true.
     pub enforce_auth_aor_match: bool,
+    /// What happens to a Path that the phone does not say it supports (`Supported: path`). RFC 3327 5.3 advises to
+    /// refuse it, because the phone would not see what was done to its requests; edge proxies that insert Path for
+    /// phones that know nothing of it need `lenient`. Default strict.
+    pub path: Path,
+    /// Service-Route of the 200 to a REGISTER (RFC 3608): SIP URIs with `lr` through which the phone sends its
+    /// requests, in order. Default: none.
+    pub service_route: Vec<String>,
 }
 
 impl Default for Registrar {
@@ -38,8 +45,21 @@ impl Default for Registrar {
             max_expires: Seconds::of(7200),
             max_contacts: 10,
             enforce_auth_aor_match: true,
+            path: Path::Strict,
+            service_route: Vec::new(),
         }
     }
+}
+
+/// What happens to a Path that the phone does not support.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Path {
+    /// 420 with `Unsupported: path`.
+    #[default]
+    Strict,
+    /// It is stored and used, and not shown to the phone.
+    Lenient,
 }
 
 /// Where bindings are kept.

@@ -10,6 +10,7 @@ use super::node::Cache;
 use super::observe::{Admin, Metrics};
 use super::registrar::Registrar;
 use super::transaction::Transaction;
+use crate::wire::sip::Uri;
 
 /// At least one listener, and no address twice on a transport.
 pub fn listen(listen: &Listen, report: &mut Report<'_>) {
@@ -28,7 +29,7 @@ pub fn listen(listen: &Listen, report: &mut Report<'_>) {
     }
 }
 
-/// min ≤ default ≤ max (RFC 3261 10.3 step 7).
+/// min ≤ default ≤ max (RFC 3261 10.3 step 7); service routes are loose (RFC 3608).
 pub fn registrar(registrar: &Registrar, report: &mut Report<'_>) {
     let Registrar { default_expires, min_expires, max_expires, .. } = registrar;
     if min_expires > max_expires {
@@ -41,6 +42,13 @@ pub fn registrar(registrar: &Registrar, report: &mut Report<'_>) {
             "must be from min_expires to max_expires: {default_expires} is not from {min_expires} to {max_expires}"
         );
         report.at("registrar.default_expires", what);
+    }
+    for (index, route) in registrar.service_route.iter().enumerate() {
+        let loose = Uri::parse(route).is_ok_and(|uri| uri.is_sip() && uri.params().has("lr"));
+        if !loose || route.contains(['<', '>', ',']) {
+            report.at(&format!("registrar.service_route[{index}]"), "expected a SIP URI with `lr`").help =
+                Some("for example `\"sip:orig@proxy.example.com;lr\"` (RFC 3608 5)".to_owned());
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! A SIP role's node: sockets, shards, policy and observers put together.
 
 use crate::app::clock;
-use crate::app::role::{Reload, StartFault};
+use crate::app::role::StartFault;
 use crate::app::sip::settings::SipBlocks;
 use crate::base::rng::Rng;
 use crate::base::text::Text;
@@ -105,7 +105,7 @@ pub fn shared(
     let registrar = Registrar::new(blocks.registrar(), location, &secret.derive("gruu"));
     let auth = Authenticator::new(blocks.digest(), secret.derive("nonce"));
     let node = Node::new(blocks.shard_count(), secret, epoch, own, registrar, auth, blocks.engine());
-    node.logins.store(blocks.logins().map(Arc::new));
+    node.logins.store(blocks.logins(node.auth.algorithms()).map(Arc::new));
     Arc::new(node)
 }
 
@@ -132,11 +132,21 @@ impl SipNode {
         self.handle.addresses().iter().map(|l| format!("{} {}", l.transport, l.address)).collect()
     }
 
-    /// What of a new configuration can be taken over while running; the rest is named.
-    pub fn reload(&self, blocks: &SipBlocks<'_>, _what: Reload) -> String {
-        self.node.logins.store(blocks.logins().map(Arc::new));
+    /// Takes over what [`is_taken_over`](Self::is_taken_over) names.
+    pub fn reload(&self, blocks: &SipBlocks<'_>) -> String {
+        // Hashes serve the algorithms that are offered, and those stay as they were.
+        self.node.logins.store(blocks.logins(self.node.auth.algorithms()).map(Arc::new));
+        self.node.registrar.configure(blocks.registrar());
         let users = blocks.auth.users.len();
-        format!("{users} accounts")
+        format!("{users} accounts, limits of the registrar")
+    }
+
+    /// Whether [`reload`](Self::reload) takes this key over.
+    pub fn is_taken_over(key: &str, users: bool) -> bool {
+        // Without accounts nobody is challenged but by the script, which holds the realm of the start.
+        key.starts_with("auth.users")
+            || (key == "auth.realm" && users)
+            || (key.starts_with("registrar.") && key != "registrar.backend")
     }
 
     /// Takes no new calls from now on.

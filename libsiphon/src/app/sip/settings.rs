@@ -6,7 +6,7 @@ use crate::app::config::limits::{Limits, Overload};
 use crate::app::config::listen::{Domain, Listen, Listener};
 use crate::app::config::nat::Nat;
 use crate::app::config::node::{Cache, Dns, Server};
-use crate::app::config::registrar::Registrar;
+use crate::app::config::registrar::{Path, Registrar};
 use crate::app::config::script::Script;
 use crate::app::config::transaction::Transaction;
 use crate::base::flow::Transport;
@@ -20,7 +20,7 @@ use crate::net::NetSettings;
 use crate::net::dns::DnsSettings;
 use crate::proto::auth::{Algorithm, DigestSettings, StaticUsers, UriCheck, UserSecret};
 use crate::proto::proxy::own;
-use crate::proto::registrar::{PingMethod, PingSettings, RegistrarSettings};
+use crate::proto::registrar::{PathPolicy, PingMethod, PingSettings, RegistrarSettings};
 use crate::proto::transaction::TimerSettings;
 use crate::wire::sip;
 
@@ -187,6 +187,11 @@ impl SipBlocks<'_> {
             max_expires: self.registrar.max_expires.whole(),
             max_contacts: self.registrar.max_contacts as usize,
             enforce_auth_aor_match: self.registrar.enforce_auth_aor_match,
+            path: match self.registrar.path {
+                Path::Strict => PathPolicy::Strict,
+                Path::Lenient => PathPolicy::Lenient,
+            },
+            service_routes: self.registrar.service_route.iter().map(|r| format!("<{r}>").into()).collect(),
             ..RegistrarSettings::default()
         }
     }
@@ -210,14 +215,13 @@ impl SipBlocks<'_> {
         }
     }
 
-    /// The user table; `None` when it is empty.
-    pub fn logins(&self) -> Option<Logins> {
+    /// The user table for a node that offers these algorithms; `None` when it is empty.
+    pub fn logins(&self, offered: &[Algorithm]) -> Option<Logins> {
         if self.auth.users.is_empty() {
             return None;
         }
-        let offered = self.algorithms();
         let secret =
-            |(name, user): (&String, &User)| Some((Text::from(name.as_str()), secret(user, &offered)?));
+            |(name, user): (&String, &User)| Some((Text::from(name.as_str()), secret(user, offered)?));
         let users = self.auth.users.iter().filter_map(secret);
         Some(Logins { realm: Text::from(self.realm), users: Box::new(StaticUsers::new(users)) })
     }

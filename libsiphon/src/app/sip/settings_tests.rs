@@ -163,7 +163,7 @@ fn challenges_are_strongest_first_and_a_user_has_the_strongest_hash_that_is_offe
     let settings = blocks.sip().digest();
     assert_eq!(settings.algorithms, [Algorithm::Sha256, Algorithm::Md5]);
     assert_eq!((settings.offer_auth_int, settings.nonce_lifetime), (true, ms(60_000)));
-    let logins = blocks.sip().logins().expect("there are users");
+    let logins = blocks.sip().logins(&settings.algorithms).expect("there are users");
     let knows = |user: &str, algorithm| logins.users.ha1(user, "example.com", algorithm).is_some();
     assert!(knows("alice", Algorithm::Md5) && knows("alice", Algorithm::Sha256));
     assert!(knows("bob", Algorithm::Sha256) && !knows("bob", Algorithm::Md5));
@@ -189,10 +189,12 @@ fn keepalive_is_sent_as_often_as_wanted_or_not_at_all() {
 fn registrar_limits_arrive() {
     let registrar = block(json!({
         "default_expires": 100, "min_expires": 10, "max_expires": "1h", "max_contacts": 2,
-        "enforce_auth_aor_match": false,
+        "enforce_auth_aor_match": false, "path": "lenient", "service_route": ["sip:orig@p.example.com;lr"],
     }));
     let blocks = Blocks { registrar, ..Blocks::default() };
     let settings = blocks.sip().registrar();
     assert_eq!((settings.default_expires, settings.min_expires, settings.max_expires), (100, 10, 3600));
     assert_eq!((settings.max_contacts, settings.enforce_auth_aor_match), (2, false));
+    assert_eq!(settings.path, PathPolicy::Lenient);
+    assert_eq!(settings.service_routes, [Text::from("<sip:orig@p.example.com;lr>")]);
 }

@@ -17,6 +17,7 @@ use crate::base::token::Secret;
 use crate::event::BindingChange;
 use crate::policy::{Commit, ReplySpec};
 use crate::wire::sip::{HeaderId, Message, Uri};
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 
 /// Longest User-Agent that is kept, in octets.
@@ -25,8 +26,7 @@ const MAX_USER_AGENT: usize = 128;
 /// The registrar of a node.
 #[derive(Debug)]
 pub struct Registrar {
-    /// What it is configured with.
-    pub settings: RegistrarSettings,
+    pub(super) settings: ArcSwap<RegistrarSettings>,
     /// Where its bindings are.
     pub location: Arc<Location>,
     pub(super) gruu: GruuKeys,
@@ -106,7 +106,12 @@ impl From<Full> for Refusal {
 impl Registrar {
     /// A registrar over `location`.
     pub fn new(settings: RegistrarSettings, location: Arc<Location>, secret: &Secret) -> Self {
-        Registrar { settings, location, gruu: GruuKeys::new(secret) }
+        Registrar { settings: ArcSwap::from_pointee(settings), location, gruu: GruuKeys::new(secret) }
+    }
+
+    /// From now on works by these settings; bindings that exist keep what they were granted.
+    pub fn configure(&self, settings: RegistrarSettings) {
+        self.settings.store(Arc::new(settings));
     }
 
     /// Processes a REGISTER. Bindings change at once; the reply is a value.
@@ -125,7 +130,7 @@ impl Registrar {
         let aor = address_of_record(request)?;
         self.check_user(registration, &aor)?;
         self.check_path(request)?;
-        let asked = read(request, &self.settings)?;
+        let asked = read(request, &self.settings.load())?;
         let template = Template::of(registration);
         if let Asked::Contacts(wanted) = &asked {
             self.check_contacts(wanted, &aor, &template)?;
@@ -149,7 +154,7 @@ impl Registrar {
         let Updated { value: steps, before, after, lapsed } = updated;
         let reply = self.accepted(request, aor, &after, now);
         let changed = before != after || !lapsed.is_empty();
-        let commit = (self.settings.commit && changed).then(|| Commit {
+        let commit = (self.settings.load().commit && changed).then(|| Commit {
             key: aor.clone(),
             value: (!after.is_empty(now)).then(|| after.to_bytes()),
             previous: (!before.is_empty(now)).then(|| before.to_bytes()),
@@ -194,7 +199,8 @@ impl Registrar {
     }
 
     fn check_user(&self, registration: &Registration<'_>, aor: &Text) -> Result<(), Refusal> {
-        let Some(user) = registration.authenticated_user.filter(|_| self.settings.enforce_auth_aor_match)
+        let Some(user) =
+            registration.authenticated_user.filter(|_| self.settings.load().enforce_auth_aor_match)
         else {
             return Ok(());
         };
@@ -209,7 +215,7 @@ impl Registrar {
     }
 
     fn check_path(&self, request: &Message) -> Result<(), Refusal> {
-        if self.settings.path == PathPolicy::Lenient
+        if self.settings.load().path == PathPolicy::Lenient
             || !request.has(HeaderId::Path)
             || supports(request, "path")
         {
@@ -219,7 +225,7 @@ impl Registrar {
     }
 
     fn check_contacts(&self, wanted: &[Wanted], aor: &Text, template: &Template) -> Result<(), Refusal> {
-        let limit = self.settings.max_binding_octets;
+        let limit = self.settings.load().max_binding_octets;
         for contact in wanted {
             let size = contact.uri.len() + contact.params.len();
             let size = size + contact.instance_id.as_ref().map_or(0, |id| id.len()) + template.size();
@@ -233,7 +239,7 @@ impl Registrar {
                 return Err(Refusal::new(403, "Contact Is A GRUU Of The Address Of Record"));
             }
         }
-        match wanted.iter().filter(|w| w.expires > 0).count() > self.settings.max_contacts {
+        match wanted.iter().filter(|w| w.expires > 0).count() > self.settings.load().max_contacts {
             true => Err(Refusal::new(403, "Too Many Contacts")),
             false => Ok(()),
         }
@@ -281,12 +287,12 @@ impl Registrar {
     /// Keeps an address of record within its limit, where the configuration lets older bindings go.
     fn make_room(&self, state: &mut AorState, wanted: &[Wanted]) -> Result<Vec<Step>, Refusal> {
         let mut steps = Vec::new();
-        while state.bindings.len() > self.settings.max_contacts {
+        while state.bindings.len() > self.settings.load().max_contacts {
             // A request that adds nothing may leave more than a limit that was lowered since.
             if wanted.iter().all(|w| w.expires == 0) {
                 break;
             }
-            if self.settings.over_limit == OverLimit::Refuse {
+            if self.settings.load().over_limit == OverLimit::Refuse {
                 return Err(Refusal::new(403, "Too Many Contacts"));
             }
             let others =

@@ -19,9 +19,10 @@ impl Registrar {
         state: &AorState,
         now: Instant,
     ) -> ReplySpec {
+        let settings = self.settings.load();
         let mut reply = ReplySpec::code(200);
         let headers = &mut reply.headers;
-        let gruu = self.settings.gruu && supports(request, "gruu");
+        let gruu = settings.gruu && supports(request, "gruu");
         for binding in state.refs_in_order(now) {
             headers.push(("Contact".into(), self.contact(aor, binding, gruu, now).into()));
         }
@@ -30,7 +31,7 @@ impl Registrar {
             push_all(headers, "Path", request.values(HeaderId::Path).map(Text::from));
         }
         let own = &state.service_routes;
-        let routes = if own.is_empty() { &self.settings.service_routes } else { own };
+        let routes = if own.is_empty() { &settings.service_routes } else { own };
         push_all(headers, "Service-Route", routes.iter().cloned());
         push_all(headers, "P-Associated-URI", state.associated_uris.iter().cloned());
         let on_flow = state.bindings.iter().any(|b| b.reg_id.is_some() && *b.call_id == *request.call_id());
