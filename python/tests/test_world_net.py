@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import http.server
 import socket
 import threading
 from typing import Any
 
+import aiohttp
+import httpx
 import pytest
 from siphon_sdk._world import RealNetwork, World
 from world_support import play, play_async
@@ -48,6 +51,50 @@ def test_a_real_host_can_be_let_through(world: World, echo: int) -> None:
     assert isinstance(refused, RealNetwork) and f"127.0.0.1:{echo}" in str(refused)
     world.net.allow("127.0.0.1")
     assert play(world, lambda: ask(echo)) == (b"hello", 0.0)
+
+
+@pytest.fixture
+def web() -> Any:
+    """A real HTTP server on this machine, whose answers come in pieces."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "400000")
+            self.end_headers()
+            for _ in range(4):
+                self.wfile.write(b"x" * 100_000)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+def test_asyncio_clients_reach_a_host_that_is_let_through(world: World, web: str) -> None:
+    async def by_aiohttp() -> Any:
+        async with aiohttp.ClientSession() as session:
+            sizes = []
+            for _ in range(2):
+                async with session.get(web) as reply:
+                    sizes.append(len(await reply.read()))
+            return sizes
+
+    async def by_httpx() -> Any:
+        async with httpx.AsyncClient() as client:
+            return [len((await client.get(web)).content) for _ in range(2)]
+
+    for handler in (by_aiohttp, by_httpx):
+        assert isinstance(play_async(world, handler)[0], Exception)
+    world.net.allow("127.0.0.1")
+    for handler in (by_aiohttp, by_httpx):
+        assert play_async(world, handler) == ([400_000, 400_000], 0.0)
 
 
 def test_datagrams_and_listening_are_refused(world: World) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from siphon_sdk._world.errors import RealNetwork
+from siphon_sdk._world.real import PATIENCE, RealTransport
 from siphon_sdk._world.stage import MOST_TURNS
 from siphon_sdk._world.transport import WorldTransport
 
@@ -122,16 +123,31 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         **_: Any,
     ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
         net = self.world.net
-        if sock is not None:
-            link = net.link_of(sock)
-            if link is None:
-                raise RealNetwork("a script under test opened an asyncio connection on a socket of its own")
+        link = net.link_of(sock) if sock is not None else None
+        if link is not None:
             exchange = link.exchange
+        elif sock is not None or net.allows(str(host)):
+            return self._really(protocol_factory, sock, (str(host), int(port or 0)), ssl, server_hostname)
         else:
             exchange = net.connect_by_name(str(host), int(port or 0))
         exchange.tls = exchange.tls or bool(ssl)
         protocol = protocol_factory()
         transport = WorldTransport(self, protocol, exchange, ssl if isinstance(ssl, tls.SSLContext) else None)
+        protocol.connection_made(transport)
+        return transport, protocol
+
+    def _really(
+        self, factory: Callable[[], asyncio.BaseProtocol], sock: Any, peer: Any, secure: Any, name: str | None
+    ) -> tuple[asyncio.BaseTransport, asyncio.BaseProtocol]:
+        """Connects to a host that was let through."""
+        if sock is None:
+            sock = socket.create_connection(peer, timeout=PATIENCE)
+        sock.settimeout(PATIENCE)
+        if secure:
+            context = secure if isinstance(secure, tls.SSLContext) else tls.create_default_context()
+            sock = context.wrap_socket(sock, server_hostname=name or peer[0])
+        protocol = factory()
+        transport = RealTransport(self, protocol, sock)
         protocol.connection_made(transport)
         return transport, protocol
 
@@ -144,7 +160,10 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
         return transport
 
     async def sock_connect(self, sock: socket.socket, address: Any) -> None:
+        before = sock.gettimeout()
+        sock.settimeout(PATIENCE)
         sock.connect(address)
+        sock.settimeout(before)
 
     async def sock_sendall(self, sock: socket.socket, data: Any) -> None:
         sock.sendall(data)
