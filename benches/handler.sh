@@ -9,10 +9,10 @@ test="script::tests::cost::a_handler_costs_microseconds_at_most"
 "$built" "$test" --exact --nocapture | grep 'ns of processor time'
 count() {
     SIPHON_COST="$1:$2" valgrind --tool=callgrind --callgrind-out-file=/dev/null --collect-atstart=no \
-        --toggle-collect='*counted_answer*' --toggle-collect='*counted_resume*' \
+        --toggle-collect='*counted_answer*' --toggle-collect='*counted_steps*' \
         "$built" "$test" --exact 2>&1 | sed -n 's/.*Collected : *//p'
 }
-for scenario in no-handler:1 drop:1 typical:1 async-never-awaits:1 async-awaits:2 async-typical:2 fork:1 typical-on-reply:1; do
+for scenario in no-handler:1 drop:1 typical:1 async-never-awaits:1 async-steps:17 fork:1 typical-on-reply:1; do
     name=${scenario%:*}
     few=$(count "$name" 200)
     many=$(count "$name" 1200)

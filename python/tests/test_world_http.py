@@ -107,7 +107,7 @@ def test_a_host_that_is_not_faked_is_refused_by_name(world: World, client: Any) 
     outcome, _ = run(world, client, URL)
     assert isinstance(outcome, Exception), outcome
     (sentence, *_) = world.net.refused
-    assert "crm.example:443" in sentence and "world.http.add(" in sentence and "world.net.allow(" in sentence
+    assert "crm.example:443" in sentence and "harness.http.add(" in sentence and "harness.allow_network(" in sentence
     assert _in_chain(outcome, RealNetwork) or "real sockets are closed" in str(outcome), repr(outcome)
 
 

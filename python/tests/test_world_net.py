@@ -49,7 +49,7 @@ def test_outside_of_handlers_sockets_are_real(world: World, echo: int) -> None:
 def test_a_real_host_can_be_let_through(world: World, echo: int) -> None:
     refused, _ = play(world, lambda: ask(echo))
     assert isinstance(refused, RealNetwork) and f"127.0.0.1:{echo}" in str(refused)
-    world.net.allow("127.0.0.1")
+    world.net.allow("127.*")
     assert play(world, lambda: ask(echo)) == (b"hello", 0.0)
 
 
@@ -168,6 +168,21 @@ def test_a_thread_of_the_script_follows_the_virtual_clock(world: World) -> None:
     assert not ended.wait(0.05)
     world.advance(world.now_us + 5_000_000)
     assert ended.wait(10) and slept == [1005.0]
+
+
+def test_a_thread_that_polls_ends_with_the_world(world: World) -> None:
+    polls = []
+
+    def poll() -> None:
+        while True:
+            polls.append(world.time)
+            world.sleep(60)
+
+    thread = threading.Thread(target=poll)
+    play(world, thread.start)
+    world.close()
+    thread.join(10)
+    assert not thread.is_alive() and polls == [1000.0]
 
 
 def test_handlers_take_turns_in_the_same_order_every_time(world: World) -> None:

@@ -9,6 +9,7 @@ use crate::policy::{OriginatedRequest, Outcome};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// What a parked handler waits for.
@@ -77,7 +78,7 @@ impl Awaitable {
         let py = slf.py();
         let this = slf.get();
         // On an asyncio loop only a future of that loop can be waited for.
-        let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
+        let running = running_loop(py)?;
         if !running.is_none()
             && let Some(wish) = this.take_wish()
         {
@@ -90,15 +91,17 @@ impl Awaitable {
         slf
     }
 
-    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<Self>> {
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Option<Py<Self>>> {
         let this = slf.get();
         match this.swap(State::Done) {
+            // The end without a value needs no exception object.
+            State::Ready(value) if value.is_none(slf.py()) => Ok(None),
             State::Ready(value) => Err(PyStopIteration::new_err((value,))),
             State::Raises(error) => Err(error),
             State::Done => Err(PyRuntimeError::new_err(format!("{} was awaited already", this.what))),
             waiting => {
                 this.swap(waiting);
-                Ok(slf.clone().unbind())
+                Ok(Some(slf.clone().unbind()))
             }
         }
     }
@@ -154,12 +157,19 @@ pub(crate) fn immediate<'py>(
     make(py, context, what, State::Ready(value.unbind()))
 }
 
+/// The asyncio loop that runs on this thread, or None.
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let make = || py.import("asyncio")?.getattr("_get_running_loop").map(Bound::unbind);
+    FUNCTION.get_or_try_init(py, make)?.bind(py).call0()
+}
+
 /// Whether the caller cannot await: a sync handler, or a thread that runs no asyncio loop.
 fn is_sync(py: Python<'_>, context: &Context) -> PyResult<bool> {
     Ok(match context.mode() {
         Mode::Async => false,
         Mode::Load | Mode::Inline | Mode::Lane => true,
-        Mode::Outside => py.import("asyncio")?.call_method0("_get_running_loop")?.is_none(),
+        Mode::Outside => running_loop(py)?.is_none(),
     })
 }
 

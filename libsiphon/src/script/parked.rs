@@ -130,12 +130,11 @@ impl ScriptPolicy {
         }
         let Task { ticket, handler, generation, input, now } = task;
         self.stage(Mode::Async, Some(&input), now);
-        let (from, script) = (out.verdicts.len(), self.script.clone());
+        let (from, context) = (out.verdicts.len(), self.context.clone());
         let took = Python::attach(|py| {
-            let context = self.context.clone();
             let _entered = context::enter(&context);
-            let _inside = script.inside(py);
-            let watch = script.stopwatch();
+            let _inside = context.script.inside(py);
+            let watch = context.script.stopwatch();
             let made = Call::make(py, input, self.script.services(), now, &mut self.spare).and_then(|call| {
                 let coroutine = call.invoke(py, &handler)?.unbind();
                 Ok(Run { ticket, handler, generation, call, coroutine })
@@ -273,12 +272,11 @@ impl ScriptPolicy {
         let Parked { run, awaitable, .. } = parked;
         self.stage(Mode::Async, None, now);
         self.context.set_message(run.call.request().map(|r| r.get().state().message.clone()));
-        let (from, script) = (out.verdicts.len(), self.script.clone());
+        let (from, context) = (out.verdicts.len(), self.context.clone());
         let took = Python::attach(|py| {
-            let context = self.context.clone();
             let _entered = context::enter(&context);
-            let _inside = script.inside(py);
-            let watch = script.stopwatch();
+            let _inside = context.script.inside(py);
+            let watch = context.script.stopwatch();
             let raise = match with {
                 Ok(outcome) => {
                     awaitable.get().resolve(py, outcome);

@@ -198,9 +198,11 @@ impl ScriptPolicy {
 
     /// Lets everything in the world run that does not wait, and takes what it answers.
     pub(crate) fn settle(&mut self, now: Instant, out: &mut PolicyOutput) {
+        if self.script.world().is_none() {
+            return;
+        }
         let script = self.script.clone();
-        let Some(world) = script.world() else { return };
-        loop {
+        while let Some(world) = script.world() {
             if let Err(error) = world.run() {
                 self.log(LogLevel::Error, &error.to_string(), "");
             }

@@ -98,6 +98,16 @@ impl SipUri {
     }
 }
 
+/// The user of a URI like `sip:user@host`, with nothing in it that must be parsed: what scripts read most.
+fn plain_user(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("sip:")?;
+    let (user, host) = rest.split_at(memchr::memchr(b'@', rest.as_bytes())?);
+    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-');
+    let is_user = !user.is_empty() && user.bytes().all(|c| plain(c) || matches!(c, b'+' | b'_'));
+    let is_host = host.len() > 1 && host.bytes().skip(1).all(plain);
+    (is_user && is_host).then_some(user)
+}
+
 #[pymethods]
 impl SipUri {
     #[new]
@@ -112,6 +122,9 @@ impl SipUri {
 
     #[getter]
     fn user(&self) -> Option<Cow<'_, str>> {
+        if let Some(user) = plain_user(self.text()) {
+            return Some(Cow::Borrowed(user));
+        }
         self.parsed().and_then(|u| u.user_unescaped())
     }
 
@@ -178,3 +191,7 @@ impl SipUri {
         hasher.finish()
     }
 }
+
+#[cfg(test)]
+#[path = "uri_tests.rs"]
+mod tests;

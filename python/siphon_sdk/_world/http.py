@@ -141,7 +141,7 @@ class Http:
             known = ", ".join(f"{fake.method} {fake.url}" for fake in self._fakes)
             error = self._refuse(
                 f"{method} {url} is not faked (faked are: {known}). "
-                f'Fake it with world.http.add("{method}", "{url.partition("?")[0]}", ...)'
+                f'Fake it with harness.http.add("{method}", "{url.partition("?")[0]}", ...)'
             )
             return Answer(b"", now_us, True, error)
         fake.calls.append(request)

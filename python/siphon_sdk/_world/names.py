@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import ipaddress
 import socket
 import weakref
@@ -49,7 +50,7 @@ class Net:
         self._links: weakref.WeakKeyDictionary[Any, Link] = weakref.WeakKeyDictionary()
 
     def allow(self, host: str) -> None:
-        """Lets clients reach this real host. It takes real time, and none of the virtual."""
+        """Lets clients reach this real host (`*` stands for anything). It takes real time, and none of the virtual."""
         self._allowed.add(host.lower())
 
     def add(self, host: str, *addresses: str) -> None:
@@ -69,14 +70,15 @@ class Net:
         scheme = "https" if port in (443, 8443) else "http"
         return self.refuse(
             f"a script under test reached for {where}, and real sockets are closed. "
-            f'Fake it with world.http.add("GET", "{scheme}://{host}/...", ...) '
-            f'or let it through with world.net.allow("{host}")'
+            f'Fake it with harness.http.add("GET", "{scheme}://{host}/...", ...) '
+            f'or let it through with harness.allow_network("{host}")'
         )
 
     # ---- names --------------------------------------------------------------------------------------------------
 
     def allows(self, host: str) -> bool:
-        return host.lower() in self._allowed or self._hosts.get(host, host) in self._allowed
+        names = {host.lower(), self._hosts.get(host, host)}
+        return any(fnmatch.fnmatchcase(name, allowed) for name in names for allowed in self._allowed)
 
     def host_of(self, address: str) -> str:
         """The name that an address was given out for, or the address."""
@@ -107,7 +109,7 @@ class Net:
         name = host.decode() if isinstance(host, bytes) else host
         if name is None or _literal(name) is not None:
             return list(_real_getaddrinfo(name, port, family, type, proto, flags))
-        if name.lower() in self._allowed:
+        if self.allows(name):
             answers = list(_real_getaddrinfo(name, port, family, type, proto, flags))
             for answer in answers:
                 self._hosts[str(answer[4][0])] = name.lower()

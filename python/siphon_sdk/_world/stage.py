@@ -45,13 +45,20 @@ class Actor:
     def take_floor(self) -> None:
         """Runs it until it waits or its job is done. On the kit's thread."""
         self._floor.release()
-        while not self._back.acquire(timeout=PATIENCE):
+        try:
+            if self._back.acquire(timeout=PATIENCE):
+                return
             frame = sys._current_frames().get(self.thread.ident or 0)
             stack = "".join(traceback.format_stack(frame)) if frame else ""
             print(
                 f"siphon_sdk: a handler waits for something real for {PATIENCE:.0f} s:\n{stack}",
                 file=sys.__stderr__,
             )
+            self._back.acquire()
+        except BaseException:
+            # Control-C while it has the floor: it cannot be asked for it any more.
+            self.stage.broken = True
+            raise
 
     def give_back(self) -> None:
         """Waits until it has the floor again. On its own thread."""
@@ -89,7 +96,7 @@ class Stage:
     """Who has the floor next."""
 
     def __init__(self) -> None:
-        self.closed = False
+        self.closed = self.broken = False
         self.failures: list[BaseException] = []
         self._actors: list[Actor] = []
         self._idle: list[Actor] = []
@@ -162,7 +169,7 @@ class Stage:
     def close(self) -> None:
         """Ends whoever still waits, at its wait, and all threads."""
         self.closed = True
-        for actor in self._actors:
+        for actor in [] if self.broken else self._actors:
             if not actor.started:
                 actor.job = None
             # A handler may wait again in its `finally`; it is ended there too.

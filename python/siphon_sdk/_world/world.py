@@ -5,17 +5,24 @@ from __future__ import annotations
 import asyncio.events
 import math
 import random
+import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, SupportsFloat
 
 from siphon_sdk._world import patches
+from siphon_sdk._world.errors import WorldClosed
 from siphon_sdk._world.http import Http
 from siphon_sdk._world.inside import here
 from siphon_sdk._world.loop import VirtualLoop
 from siphon_sdk._world.names import Net
 from siphon_sdk._world.stage import Actor, Stage
+
+
+# Debuggers that sleep on the thread they hold: for them time is real.
+_DEBUGGERS = ("pydevd", "_pydevd", "_pydev", "debugpy")
 
 
 class Waiter:
@@ -62,7 +69,7 @@ class World:
         self._moved = threading.Condition()
         self._lane: deque[Callable[[], None]] = deque()
         self._in_lane = 0
-        self._followers: set[int] = set()
+        self._followers: dict[int, Stage] = {}
         patches.fresh_dice()
 
     @property
@@ -103,6 +110,13 @@ class World:
 
     def sleep(self, seconds: SupportsFloat) -> None:
         """`time.sleep` in the world."""
+        if sys._getframe(1).f_globals.get("__name__", "").startswith(_DEBUGGERS) and self.native is not None:
+            self.native.leave()
+            try:
+                time.sleep(float(seconds))
+            finally:
+                self.native.enter(self)
+            return
         amount = float(seconds)
         if amount < 0 or math.isnan(amount):
             raise ValueError("sleep length must be non-negative")
@@ -114,9 +128,11 @@ class World:
         if self.stage.actor() is not None:
             self.stage.block(self.now_us + microseconds)
         elif threading.get_ident() in self._followers:
-            until = self._clock_us + microseconds
+            until, stage = self._clock_us + microseconds, self._followers[threading.get_ident()]
             with self._moved:
-                self._moved.wait_for(lambda: self._clock_us >= until or self.stage.closed)
+                self._moved.wait_for(lambda: self._clock_us >= until or stage.closed)
+            if stage.closed:
+                raise WorldClosed("the harness is closed")
         else:
             self.skew_us += microseconds
 
@@ -151,11 +167,13 @@ class World:
 
     def follow(self, run: Callable[[], None]) -> None:
         """Runs a thread that the script started itself."""
-        self._followers.add(threading.get_ident())
+        self._followers[threading.get_ident()] = self.stage
         try:
             self._inside(run)()
+        except WorldClosed:
+            pass
         finally:
-            self._followers.discard(threading.get_ident())
+            del self._followers[threading.get_ident()]
 
     def spawn(self, job: Callable[[], None]) -> None:
         """Queues work of an executor."""

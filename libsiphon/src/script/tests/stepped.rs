@@ -322,7 +322,7 @@ request.reply(486)",
     let told = rig.logged(LogLevel::Info);
     assert!(told[0].starts_with("RealNetwork: ") && told[0].contains("crm.example:443"), "{told:?}");
     assert!(
-        told[0].contains("world.http.add(") && told[0].contains("world.net.allow(\"crm.example\")"),
+        told[0].contains("harness.http.add(") && told[0].contains("harness.allow_network(\"crm.example\")"),
         "{told:?}"
     );
 }
