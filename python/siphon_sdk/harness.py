@@ -16,7 +16,7 @@ from ._world import Http, World
 from ._writing import Headers, assemble, octets, pairs, reply_to
 from .agent import UserAgent
 from .message import Message, canonical
-from .observed import Binding, Decision, Dns, Log, Metrics
+from .observed import Binding, Decision, Dns, Log, Metrics, Registrar
 from .results import ReplyResult, RequestResult
 
 # No question to a script stays open longer than `script.deadline_secs`, 60 s unless the YAML says otherwise.
@@ -351,7 +351,8 @@ class SipTestHarness:
 
         The same name gives the same phone again. Its address of record is `sip:LOGIN@DOMAIN`, `login` being the name
         unless given, and `domain` the first of the YAML; a domain that is not in the YAML becomes one of the node's.
-        `password` defaults to the one of the YAML. `address` is an IP address with a port; default one of its own.
+        `password` defaults to the one of the YAML; where the test gave no YAML, or that has no such user, the node learns
+        the one given here. `address` is an IP address with a port; default one of its own.
         """
         if name in self._agents:
             return self._agents[name]
@@ -362,7 +363,10 @@ class SipTestHarness:
         if not kit.is_local(f"sip:{domain}"):
             self._domains.append(domain)
             kit.set_domains(self._domains)
-        secret = password if password is not None else kit.password(login) or ""
+        known = kit.password(login)
+        if password is not None and (known is None or self._yaml.text is None):
+            kit.add_account(login, password)
+        secret = password if password is not None else known or ""
         place = None if address is None else _socket(address)
         host = kit.phone(name, login, domain, secret, transport, place, self._listener(transport))
         agent = UserAgent(self, kit, host, name, login, domain)
@@ -453,9 +457,14 @@ class SipTestHarness:
         """What policy decided from decision `first` on."""
         return [Decision(*decided) for decided in self._kit.decisions(first)]
 
+    @property
+    def registrar(self) -> Registrar:
+        """The node's bindings."""
+        return Registrar(self._kit)
+
     def bindings(self, aor: str) -> list[Binding]:
         """The contacts of an address of record, as the node holds them."""
-        return [Binding(*binding) for binding in self._kit.bindings(aor)]
+        return self.registrar.lookup(aor)
 
     def ladder(self, *call_ids: str) -> str:
         """The messages of some calls, of all when none is named, as a ladder."""

@@ -142,6 +142,36 @@ class Binding:
     """Path values (RFC 3327)."""
 
 
+class Registrar:
+    """The node's bindings, as a test looks at them and puts them there."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    def lookup(self, uri: str) -> list[Binding]:
+        """The contacts of an address of record, the preferred first."""
+        return [Binding(*binding) for binding in self._kit.bindings(uri)]
+
+    def is_registered(self, uri: str) -> bool:
+        """Whether an address of record has a contact."""
+        return bool(self.lookup(uri))
+
+    def add(self, uri: str, contact: str, *, q: float = 1.0, expires: int = 3600) -> None:
+        """Enters a contact, without asking the script. ValueError says what the registrar would have answered."""
+        self._kit.bind(uri, contact, q, expires)
+        self._kit.settle(0.0)
+
+    def remove(self, uri: str) -> int:
+        """Removes the contacts of an address of record; how many there were."""
+        removed = self._kit.unbind(uri)
+        self._kit.settle(0.0)
+        return removed
+
+    def aor_count(self) -> int:
+        """How many addresses of record have a contact."""
+        return self._kit.aor_count()
+
+
 @dataclass(frozen=True)
 class Decision:
     """What policy decided about a request."""

@@ -116,6 +116,11 @@ class RequestResult:
         return [d for d in self._harness.decisions_from(self._decision) if d.call_id == call_id]
 
     @property
+    def actions(self) -> list[str]:
+        """Every decision in order, as `action` names them."""
+        return [d.what for d in self.decisions]
+
+    @property
     def action(self) -> str | None:
         """The first decision: `reply 404`, `relay`, `fork 2`, `drop`, `failed`, `role procedure`."""
         return self.decisions[0].what if self.decisions else None

@@ -3,7 +3,7 @@
 from .agent import Call, CallState, UserAgent
 from .harness import SipTestHarness
 from .message import Message, differences
-from .observed import Binding, Decision, Dns, Log, LogLine, Metrics
+from .observed import Binding, Decision, Dns, Log, LogLine, Metrics, Registrar
 from .results import ReplyResult, RequestResult
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "LogLine",
     "Message",
     "Metrics",
+    "Registrar",
     "ReplyResult",
     "RequestResult",
     "SipTestHarness",

@@ -188,3 +188,13 @@ def test_a_restarted_node_has_forgotten_its_bindings() -> None:
     kit.run_until_idle()
     assert not kit.bindings(bob.aor)
     assert bob.register() is not None and bob.is_registered
+
+
+def test_a_phone_with_a_password_can_log_in_where_no_yaml_is_given() -> None:
+    kit = SipTestHarness(SCRIPT)
+    alice = kit.ua("alice", password="open sesame", domain="example.com")
+    final = alice.register()
+    assert final is not None and final.status_code == 200
+    stranger = SipTestHarness(SCRIPT, users={"alice": "one"}).ua("alice", password="guessed")
+    refused = stranger.register()
+    assert refused is not None and refused.status_code == 401

@@ -1,5 +1,7 @@
 """The pytest plugin: fixtures, and what a failed test shows."""
 
+from pathlib import Path
+
 import pytest
 
 pytest_plugins = ["pytester"]
@@ -64,3 +66,10 @@ def test_equal():
     result = pytester.runpytest_subprocess()
     result.stdout.fnmatch_lines(["*> - To: <sip:bob@example.com>;tag=1", "*> + To: <sip:bob@example.com>;tag=2"])
     result.stdout.no_fnmatch_line("*> ? Call-ID*")
+
+
+def test_the_example_of_the_readme_runs(pytester: pytest.Pytester) -> None:
+    page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    (block,) = [part.split("```")[0] for part in page.split("```python\n")[1:]]
+    pytester.makepyfile(test_readme=block)
+    pytester.runpytest_subprocess().assert_outcomes(passed=2)

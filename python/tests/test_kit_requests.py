@@ -152,3 +152,28 @@ def test_where_there_is_no_branch_to_answer_the_error_says_so() -> None:
     kit.send_request("OPTIONS", "sip:localhost")
     with pytest.raises(LookupError, match="relayed to nowhere"):
         kit.send_reply()
+
+
+def test_contacts_are_put_there_without_a_register() -> None:
+    kit = SipTestHarness(SEED)
+    kit.registrar.add("sip:bob@example.com", "sip:bob@192.0.2.10:5060")
+    kit.registrar.add("sip:bob@example.com", "sip:bob@192.0.2.11:5062", q=0.5, expires=60)
+    result = kit.send_request("INVITE", "sip:bob@example.com")
+    assert result.was_forked and result.actions == ["fork 2"]
+    # Both rang at once; each branch answers for itself.
+    kit.send_reply(result, 486, target="sip:bob@192.0.2.10:5060")
+    assert result.final is None
+    kit.send_reply(result, 200, target="sip:bob@192.0.2.11:5062")
+    assert result.replied_with == (200, "OK")
+    kit.advance(61)
+    assert [b.uri for b in kit.registrar.lookup("sip:bob@example.com")] == ["sip:bob@192.0.2.10:5060"]
+    assert kit.registrar.remove("sip:bob@example.com") == 1 and kit.registrar.aor_count() == 0
+    with pytest.raises(ValueError, match="URI"):
+        kit.registrar.add("sip:bob@example.com", "nonsense")
+
+
+def test_one_contact_is_a_fork_and_a_next_hop_is_a_relay() -> None:
+    kit = SipTestHarness(SEED)
+    kit.registrar.add("sip:bob@example.com", "sip:bob@192.0.2.10:5060")
+    assert kit.send_request("INVITE", "sip:bob@example.com").actions == ["fork 1"]
+    assert relaying("sip:192.0.2.7").send_request("INVITE", "sip:bob@example.com").actions == ["relay"]

@@ -155,3 +155,28 @@ def test_timers_fire_as_time_passes() -> None:
     )
     kit.advance(35)
     assert [line.text for line in kit.log].count("beat") == 3
+
+
+def test_changes_of_bindings_reach_their_handler_however_they_came() -> None:
+    kit = load(
+        "from siphon import proxy, registrar, log\n@proxy.on_request\ndef route(request):\n    request.reply(200)\n"
+        "@registrar.on_change\ndef changed(aor, event_type, contacts):\n    log.info(event_type, contacts=len(contacts))\n"
+    )
+    kit.registrar.add("sip:bob@example.com", "sip:bob@192.0.2.10", expires=60)
+    kit.advance(61)
+    assert [line.text for line in kit.log] == ["registered", "expired"]
+
+
+def test_a_script_asks_a_faked_http_server() -> None:
+    kit = answering(
+        "with urllib.request.urlopen('http://api.example.net/' + request.ruri.user) as answer:\n"
+        "    request.reply(int(answer.read()))",
+        "import urllib.request",
+    )
+    kit.http.add("GET", "http://api.example.net/bob", text="486", delay=1.5)
+    result = kit.send_request("INVITE", "sip:bob@example.com")
+    assert result.status_code == 486 and result.final is not None
+    assert result.final.at - result.request.at > 1.5
+    # What is not faked cannot be reached, and the log says how it could be.
+    assert kit.send_request("INVITE", "sip:carol@example.com").status_code == 500
+    assert "is not faked" in kit.log.errors[-1].text

@@ -179,8 +179,11 @@ impl SimNode {
         self.attend(wire);
     }
 
-    /// Policies may want to be called for what somebody else did: a reload, a timer set.
+    /// Policies may want to be called for what somebody else did: a reload, a timer set, a binding changed.
     pub(crate) fn attend(&mut self, wire: &mut Wire) {
+        if let Some(watch) = &mut self.blueprint.watch {
+            watch.settle();
+        }
         for shard in 0..self.workers.len() as u8 {
             self.schedule_wake(shard, wire);
         }
@@ -357,9 +360,6 @@ impl SimNode {
                 worker.shard.handle(input, wire.now, &mut worker.effects);
                 self.perform(shard, &mut inputs, wire);
             }
-        }
-        if let Some(watch) = &mut self.blueprint.watch {
-            watch.settle();
         }
         // Shards share the location table, so one may move the deadline of another.
         self.attend(wire);

@@ -97,6 +97,23 @@ impl Kit {
         self.network.password(user)
     }
 
+    fn add_account(&mut self, user: &str, password: &str) {
+        self.network.add_account(user, password);
+    }
+
+    /// Enters a binding without a REGISTER.
+    fn bind(&mut self, aor: &str, contact: &str, q: f64, expires: u32) -> PyResult<()> {
+        self.network.bind(aor, contact, q, expires).map_err(wrong)
+    }
+
+    fn unbind(&mut self, aor: &str) -> usize {
+        self.network.unbind(aor)
+    }
+
+    fn aor_count(&self) -> usize {
+        self.network.node().map_or(0, |node| node.registrar.location.aor_count())
+    }
+
     fn set_domains(&mut self, domains: Vec<String>) -> PyResult<()> {
         let parse =
             |text: &String| Domain::parse(text).ok_or_else(|| wrong(format!("{text:?} is no domain")));

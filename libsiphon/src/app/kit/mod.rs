@@ -3,6 +3,7 @@
 //! The same configuration, the same `engine::Shard`, the same script adapter as in the daemon; virtual time, a virtual
 //! wire and a seed around them. One thread, nothing waits.
 
+mod accounts;
 mod capture;
 mod watch;
 
@@ -19,6 +20,7 @@ use crate::driver::EventSink;
 use crate::driver::event_stream;
 use crate::driver::start::Listen;
 use crate::engine::Node;
+use crate::engine::node::Logins;
 use crate::observe::log::{EventLog, Format, Level, Logger};
 use crate::observe::metrics::{Gauge, Metrics};
 use crate::observe::{Observer, Observers};
@@ -73,6 +75,9 @@ pub struct Kit {
     sockets: Vec<(Transport, SocketAddr)>,
     domains: Vec<Domain>,
     passwords: BTreeMap<String, String>,
+    realm: String,
+    events: EventSink,
+    serial: u32,
 }
 
 /// What is on now: replaced when the node is built anew.
@@ -81,6 +86,9 @@ struct Stage {
     current: Mutex<Current>,
     domains: Mutex<Vec<Domain>>,
     decisions: Mutex<Vec<Decision>>,
+    accounts: Mutex<BTreeMap<String, String>>,
+    /// The accounts of the YAML.
+    built_with: Mutex<Option<Arc<Logins>>>,
 }
 
 #[derive(Default)]
@@ -122,9 +130,11 @@ impl Kit {
         let watch = Watcher::new(series.clone(), observers, source, stage.clone());
         let listens = R::blocks(&loaded.config).driver().listen;
         let domains = R::blocks(&loaded.config).domains();
+        let realm = R::blocks(&loaded.config).realm.to_owned();
         let passwords = passwords(R::blocks(&loaded.config).auth);
         let sockets: Vec<_> = listens.iter().map(|l| (l.transport, on_the_wire(l.address))).collect();
         let address = sockets.first().map(|s| s.1).ok_or("no listener")?;
+        let told = events.clone();
         let maker = Maker::<R> {
             loaded,
             plan,
@@ -149,7 +159,19 @@ impl Kit {
         };
         let host = net.node_of(blueprint);
         net.populate();
-        let kit = Kit { net, host, stage, lines, series, sockets, domains, passwords };
+        let kit = Kit {
+            net,
+            host,
+            stage,
+            lines,
+            series,
+            sockets,
+            domains,
+            passwords,
+            realm,
+            events: told,
+            serial: 0,
+        };
         kit.fault()?;
         Ok(kit)
     }
@@ -277,6 +299,8 @@ impl<R: SipRole> Maker<R> {
         own.set_further_domains(locked(&self.stage.domains).clone());
         let secret = node::secret(&blocks, &mut Rng::seeded(self.plan.seed));
         let node = node::shared(&blocks, own, secret, life, now);
+        *locked(&self.stage.built_with) = node.logins.load_full();
+        self.stage.add_accounts(&node, blocks.realm);
         let (script, fault) = match self.script(&node) {
             Ok(script) => (Some(script), None),
             Err(fault) => (None, Some(fault)),

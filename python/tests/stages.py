@@ -1,0 +1,254 @@
+"""One scenario on two stages: the kit, and a daemon on loopback with the same YAML, script, addresses and octets."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from siphon_sdk import Message, SipTestHarness, _digest
+from siphon_sdk._writing import assemble, reply_to
+
+# How long the daemon may take for what the kit says will come; a machine under load is slow.
+PATIENCE = 10.0
+# How long the daemon is watched for what the kit says will not come.
+GRACE = 0.03
+
+
+def text_of(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+class Stage:
+    """Sends as a client or a next hop, and keeps what the node sent to each of them."""
+
+    def __init__(self, node: tuple[str, int], people: dict[str, int]) -> None:
+        self.node, self.people = node, people
+        self.inbox: dict[str, list[Message]] = {name: [] for name in people}
+        self.name = ""
+        self.counts: list[dict[str, int]] = []
+        self._serial = 0
+
+    def begin(self, name: str) -> None:
+        """A scenario of its own: its Call-IDs and branches are named after it."""
+        self.name, self._serial, self.counts = name, 0, []
+        self.inbox = {name: [] for name in self.people}
+
+    def uri(self, who: str, user: str = "") -> str:
+        return f"sip:{user + '@' if user else ''}127.0.0.1:{self.people[who]}"
+
+    @property
+    def here(self) -> str:
+        return f"sip:{self.node[0]}:{self.node[1]}"
+
+    # ---- sending ----------------------------------------------------------------------------------------------------
+
+    def request(self, method: str, do: str = "", *, who: str = "client", uri: str = "", **headers: str) -> bytes:
+        """A request of `who`, which is sent; keyword `X_Name` is header `X-Name`."""
+        self._serial += 1
+        number = self._serial
+        fields = {
+            "Via": f"SIP/2.0/UDP 127.0.0.1:{self.people[who]};branch=z9hG4bK-t-{self.name}-{number};rport",
+            "Max-Forwards": "70",
+            "From": "<sip:alice@example.com>;tag=t-from",
+            "To": f"<{uri or self.here}>",
+            "Call-ID": self.name,
+            "CSeq": f"{number} {method}",
+            "Contact": f"<{self.uri(who, 'alice')}>",
+        }
+        if do:
+            fields["X-Do"] = do
+        body = headers.pop("body", "")
+        fields.update({name.replace("_", "-"): value for name, value in headers.items()})
+        present = [(name, value) for name, value in fields.items() if value]
+        raw = assemble(f"{method} {uri or self.here} SIP/2.0", present, body.encode())
+        self.send(who, raw)
+        return raw
+
+    def reply(self, who: str, code: int, *, to: Message | None = None, **headers: str) -> None:
+        """`who` answers the last request it got, or the one given."""
+        request = to or [m for m in self.inbox[who] if m.is_request and m.method != "ACK"][-1]
+        fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
+        self.send(who, reply_to(request, code, None, f"t-{who}", fields, b""))
+
+    def ack(self, who: str, invite: bytes) -> None:
+        """The ACK to a failure (RFC 3261 17.1.1.3)."""
+        sent, final = Message(invite), self.inbox[who][-1]
+        fields = [
+            ("Via", sent.values("Via")[0]),
+            ("Max-Forwards", "70"),
+            ("From", sent["From"]),
+            ("To", final["To"]),
+            ("Call-ID", sent.call_id),
+            ("CSeq", f"{sent.cseq[0]} ACK"),
+        ]
+        self.send(who, assemble(f"ACK {sent.uri} SIP/2.0", fields, b""))
+
+    def cancel(self, invite: bytes) -> None:
+        sent = Message(invite)
+        fields = [(n, v) for n, v in sent.fields if n in ("Via", "Max-Forwards", "From", "To", "Call-ID")]
+        self.send("client", assemble(f"CANCEL {sent.uri} SIP/2.0", [*fields, ("CSeq", f"{sent.cseq[0]} CANCEL")], b""))
+
+    def in_dialog(self, method: str, who: str = "client", **headers: str) -> bytes:
+        """A request inside the dialog that the last 2xx to the INVITE made."""
+        answer = [m for m in self.inbox["client"] if m.status_code == 200 and m.cseq[1] == "INVITE"][-1]
+        routes = answer.values("Record-Route")
+        number = str(answer.cseq[0]) if method == "ACK" else ""
+        more = {"CSeq": f"{number} ACK"} if number else {}
+        return self.request(
+            method,
+            who=who,
+            uri=answer.contact or "",
+            To=answer["To"],
+            Route=", ".join(reversed(routes)),
+            **more,
+            **headers,
+        )
+
+    def credentials(self, user: str, password: str, method: str) -> str:
+        """The answer to the challenge that came last."""
+        return _digest.answer(self.inbox["client"][-1], method, self.here, b"", user, password)[0][1]
+
+    def send(self, who: str, raw: bytes) -> None:
+        raise NotImplementedError
+
+    def pause(self, seconds: float) -> None:
+        raise NotImplementedError
+
+    def reload(self, script: Path, text: str) -> None:
+        raise NotImplementedError
+
+    # ---- comparing --------------------------------------------------------------------------------------------------
+
+    def shown(self) -> str:
+        """What each got from the node, with what may differ masked: the n-th new branch is the n-th everywhere."""
+        names: dict[str, str] = {}
+
+        def masked(kind: str, value: str) -> str:
+            return names.setdefault(value, f"{kind}{sum(n.startswith(kind) for n in names.values()) + 1}")
+
+        def mask(text: str) -> str:
+            text = re.sub(r"branch=(?!z9hG4bK-t-)([^;,\s>]+)", lambda m: "branch=" + masked("BRANCH", m[1]), text)
+            text = re.sub(r"tag=(?!t-)([^;,\s>]+)", lambda m: "tag=" + masked("TAG", m[1]), text)
+            text = re.sub(r'(nonce|opaque)="([^"]*)"', lambda m: f'{m[1]}="' + masked("NONCE", m[2]) + '"', text)
+            text = re.sub(r"(Record-Route|Route): .*", lambda m: re.sub(r";lr;[^>;]+", ";lr;TOKEN", m[0]), text)
+            text = re.sub(r"^Date: .*$", "Date: THEN", text, flags=re.M)
+            return re.sub(r"expires=(3599|3600)\b", "expires=3600", text)
+
+        parts: list[str] = []
+        for who in sorted(self.inbox):
+            for m in self.inbox[who]:
+                parts.append(f"--- to {who}\n{mask(text_of(m.raw))}")
+        return "\n".join(parts)
+
+
+class KitStage(Stage):
+    """The kit."""
+
+    def __init__(self, harness: SipTestHarness, node: tuple[str, int], people: dict[str, int]) -> None:
+        super().__init__(node, people)
+        self._harness = harness
+        self._first = 0
+
+    def begin(self, name: str) -> None:
+        super().begin(name)
+        self._first = self._harness.position()[0]
+
+    def send(self, who: str, raw: bytes) -> None:
+        self._harness.raw(raw, source_port=self.people[who])
+        self._collect()
+
+    def pause(self, seconds: float) -> None:
+        self._harness.advance(seconds)
+        self._collect()
+
+    def reload(self, script: Path, text: str) -> None:
+        script.write_text(text)
+        self._harness.reload()
+
+    def _collect(self) -> None:
+        ports = {f"127.0.0.1:{port}": who for who, port in self.people.items()}
+        self.inbox = {who: [] for who in self.people}
+        for m in self._harness.sent_from(self._first):
+            if m.call_id == self.name and m.destination in ports:
+                self.inbox[ports[m.destination]].append(m)
+        self.counts.append({who: len(got) for who, got in self.inbox.items()})
+
+
+class DaemonStage(Stage):
+    """A daemon: waits for as many messages as the kit had at the same step."""
+
+    def __init__(self, config: Path, node: tuple[str, int], sockets: dict[str, socket.socket]) -> None:
+        super().__init__(node, {who: s.getsockname()[1] for who, s in sockets.items()})
+        self._sockets = sockets
+        self.expected: list[dict[str, int]] = []
+        start = "import sys; from siphon_sdk import _roles; sys.argv = ['siphon-proxy', *sys.argv[1:]]; _roles.proxy()"
+        self._log = open(config.parent / "daemon.log", "wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", start, "--config", str(config)], stdout=self._log, stderr=self._log
+        )
+        self._wait_until_it_answers(config)
+
+    def _wait_until_it_answers(self, config: Path) -> None:
+        self.begin("is-it-there")
+        self.expected = [{"client": 0}] * 1000
+        for _ in range(200):
+            self.request("OPTIONS")
+            if self.inbox["client"]:
+                return
+            if self._process.poll() is not None:
+                break
+            time.sleep(0.1)
+        self.close()
+        raise RuntimeError((config.parent / "daemon.log").read_text())
+
+    def send(self, who: str, raw: bytes) -> None:
+        self._sockets[who].sendto(raw, self.node)
+        self._await(0.0)
+
+    def pause(self, seconds: float) -> None:
+        self._await(seconds)
+
+    def reload(self, script: Path, text: str) -> None:
+        # The script was written by the kit, which ran first, and again here: the directory is watched.
+        script.write_text(text)
+        os.kill(self._process.pid, signal.SIGHUP)
+        time.sleep(1.0)
+
+    def _await(self, at_least: float) -> None:
+        wanted = self.expected[len(self.counts)] if len(self.counts) < len(self.expected) else {}
+        began = time.monotonic()
+        while True:
+            self._take()
+            spent = time.monotonic() - began
+            here = all(len(self.inbox[who]) >= count for who, count in wanted.items())
+            if spent >= at_least and (here or spent > at_least + PATIENCE):
+                break
+            time.sleep(0.002)
+        time.sleep(GRACE)
+        self._take()
+        self.counts.append({who: len(got) for who, got in self.inbox.items()})
+
+    def _take(self) -> None:
+        for who, s in self._sockets.items():
+            while True:
+                try:
+                    raw, source = s.recvfrom(65536)
+                except BlockingIOError:
+                    break
+                m = Message(raw, source=f"{source[0]}:{source[1]}", destination=f"127.0.0.1:{self.people[who]}")
+                if m.call_id == self.name:
+                    self.inbox[who].append(m)
+
+    def close(self) -> None:
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._log.close()
