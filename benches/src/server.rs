@@ -51,11 +51,16 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it and waits until it answers.
     pub(crate) fn start(kind: Kind, siphon: &Path) -> Result<Self, String> {
-        Self::start_with(kind, siphon, "")
+        Self::launch(kind, siphon, "", "5m")
     }
 
-    /// The same with further YAML for siphon-proxy.
-    pub(crate) fn start_with(kind: Kind, siphon: &Path, more: &str) -> Result<Self, String> {
+    /// The same with transactions and nonces that are forgotten within seconds, so that memory reaches its level.
+    pub(crate) fn start_forgetful(kind: Kind, siphon: &Path) -> Result<Self, String> {
+        Self::launch(kind, siphon, "transaction: {t1_ms: 100, t2_ms: 800, t4_ms: 1000}\n", "5s")
+    }
+
+    fn launch(kind: Kind, siphon: &Path, more: &str, nonces: &str) -> Result<Self, String> {
+        let more = (more, nonces);
         let scratch = Scratch::new(kind.name());
         let address = SocketAddr::from(([127, 0, 0, 1], port::free()));
         let mut command = match kind {
@@ -122,7 +127,13 @@ fn kamailio(scratch: &Scratch, address: SocketAddr, allocator: &[&str]) -> Comma
     command
 }
 
-fn daemon(program: &Path, scratch: &Scratch, address: SocketAddr, shards: usize, more: &str) -> Command {
+fn daemon(
+    program: &Path,
+    scratch: &Scratch,
+    address: SocketAddr,
+    shards: usize,
+    more: (&str, &str),
+) -> Command {
     let script = scratch
         .write("proxy.py", std::fs::read(home().join("proxy.py")).expect("benches/proxy.py is in the tree"));
     let template = std::fs::read_to_string(home().join("siphon-proxy.yaml"))
@@ -135,8 +146,9 @@ fn daemon(program: &Path, scratch: &Scratch, address: SocketAddr, shards: usize,
         .replace("@LISTEN@", &address.to_string())
         .replace("@SHARDS@", &shards.to_string())
         .replace("@SCRIPT@", &script.display().to_string())
+        .replace("@NONCES@", more.1)
         .replace("@USERS@", &users);
-    let config = scratch.write("siphon-proxy.yaml", config + more);
+    let config = scratch.write("siphon-proxy.yaml", config + more.0);
     let program = program.canonicalize().unwrap_or_else(|_| program.to_owned());
     let mut command = Command::new(program);
     command.arg("--config").arg(config).current_dir(scratch.path());
