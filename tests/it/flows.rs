@@ -1,8 +1,9 @@
 //! Phones that can be reached only through the connection they opened, and mixed transports on one call.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::time::Duration;
 
+use siphon_tests::peer::Peer;
 use siphon_tests::phone::Phone;
 use siphon_tests::subject::{Options, Server};
 
@@ -131,4 +132,47 @@ fn caller_on_ipv4_and_callee_on_ipv6_hang_up_either_way() {
     bob.register();
     whole_call(&alice, &bob, false);
     whole_call(&alice, &bob, true);
+}
+
+/// Registers `bob` at a stream that accepts and, if there is one, at a second contact that comes next.
+fn bob_at(server: &Server, listener: &TcpListener, second: Option<&Phone>) {
+    let bob = Phone::udp(server.address(), "bob");
+    let at = listener.local_addr().unwrap();
+    let second = second.map_or(String::new(), |phone| format!("\nContact: {};q=0.5", phone.contact()));
+    bob.register_as(&format!("Contact: <sip:bob@{at};transport=tcp>;q=0.9{second}"), "secret", 200);
+}
+
+#[test]
+fn a_peer_that_takes_the_request_and_breaks_the_connection_fails_the_branch_at_once() {
+    let server = start(&[V4]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    bob_at(&server, &listener, None);
+    let alice = Phone::udp(server.address(), "alice");
+    let (invite, _) = alice.invite("sip:bob@example.com");
+    alice.peer.send(&invite);
+    let taken = Peer::accepted(&listener);
+    taken.request("INVITE");
+    drop(taken);
+    // RFC 3261 16.9: as if 503 had come, which does not go up as such (16.7 step 6). Timer B would be 32 seconds.
+    alice.peer.final_status("INVITE", 500);
+}
+
+#[test]
+fn the_next_contact_is_tried_when_the_connection_to_the_first_breaks_after_the_request() {
+    let server = start(&[V4]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let second = Phone::udp(server.address(), "bob");
+    bob_at(&server, &listener, Some(&second));
+    let alice = Phone::udp(server.address(), "alice");
+    for _ in 0..2 {
+        let (invite, mut dialog) = alice.invite("sip:bob@example.com");
+        alice.peer.send(&invite);
+        let taken = Peer::accepted(&listener);
+        taken.request("INVITE");
+        drop(taken);
+        second.answer(&second.peer.request("INVITE"), 200, "OK");
+        dialog.confirm(&alice.peer.final_status("INVITE", 200));
+        alice.ack(&dialog);
+        second.peer.request("ACK");
+    }
 }

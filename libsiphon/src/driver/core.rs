@@ -73,6 +73,7 @@ impl<E: Engine> Core<E> {
                 Effect::Send { egress, bytes, report } => {
                     let report = report.map(|report| (world.shard(), report));
                     world.send(&egress, bytes, report, now);
+                    self.link(now, world);
                 }
                 Effect::Ask { ticket, question } => {
                     self.policy.ask(ticket, *question, now, &mut self.answers);
@@ -99,6 +100,19 @@ impl<E: Engine> Core<E> {
                 Effect::Tell(event) => world.tell(*event),
             }
         }
+    }
+
+    /// Hands the engine which connections took its requests.
+    fn link(&mut self, now: Instant, world: &mut World) {
+        for (report, connection) in world.sent_on.drain(..) {
+            self.engine.handle(Input::SentOn { report, connection }, now, &mut self.effects);
+        }
+    }
+
+    /// The same between inputs, for what was sent for other shards or waited for a connection.
+    pub(super) fn link_opened(&mut self, world: &mut World) {
+        world.tell_opened();
+        self.link(self.clock.now(), world);
     }
 
     /// Hands what policy pushed to the engine, in order.

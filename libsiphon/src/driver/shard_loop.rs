@@ -209,6 +209,9 @@ impl<E: Engine> ShardLoop<E> {
                 world.send(&egress, bytes, report, now);
             }
             Post::Mail(Mail::SendFailed(report)) => core.feed(Input::SendFailed { report }, world),
+            Post::Mail(Mail::SentOn { report, connection }) => {
+                core.feed(Input::SentOn { report, connection }, world);
+            }
             Post::Mail(Mail::ConnectionClosed(connection)) => {
                 core.feed(Input::ConnectionClosed { connection }, world);
             }
@@ -271,6 +274,8 @@ impl<E: Engine> ShardLoop<E> {
     }
 
     fn handle_stream_events(&mut self, now: Instant) {
+        // Before the end of a connection, who hangs on it.
+        self.core.link_opened(&mut self.world);
         while let Some(event) = self.world.streams.events.pop_front() {
             match event {
                 StreamEvent::Opened(flow) => self.world.tell_edge(now, Kind::ConnectionOpened { flow }),

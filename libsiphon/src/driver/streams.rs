@@ -1,6 +1,6 @@
 //! The connections whose I/O one shard does: its listeners, its table, their deadlines.
 
-use crate::base::flow::{Flow, Transport};
+use crate::base::flow::{ConnectionId, Flow, Transport};
 use crate::base::slab::{Key, Slab};
 use crate::base::text::Octets;
 use crate::base::time::{Duration, Instant};
@@ -67,6 +67,8 @@ pub(super) struct Streams {
     deadlines: BinaryHeap<Reverse<(Instant, Key)>>,
     scratch: Vec<u8>,
     pub(super) events: VecDeque<StreamEvent>,
+    /// Reports of messages that waited for a connection, with the connection they got.
+    pub(super) sent_on: Vec<(ReportTo, ConnectionId)>,
     /// Reports of messages that will not be sent.
     pub(super) failed: Vec<ReportTo>,
 }
@@ -90,6 +92,7 @@ impl Streams {
             deadlines: BinaryHeap::new(),
             scratch: vec![0; 16 * 1024],
             events: VecDeque::new(),
+            sent_on: Vec::new(),
             failed: Vec::new(),
         }
     }
@@ -251,6 +254,7 @@ impl Streams {
                 let flow = entry.connection.flow;
                 let Some(id) = flow.connection else { return };
                 for waiting in self.shared.directory.opened(entry.connection.key, id) {
+                    self.sent_on.push((waiting.report, id));
                     if !entry.connection.queue(waiting.bytes, waiting.report) {
                         self.failed.push(waiting.report);
                     }

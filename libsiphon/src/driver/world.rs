@@ -32,6 +32,8 @@ pub(super) struct World {
     /// Sees what happens at the edge of the node at once.
     inline: Box<dyn Observer>,
     failed: Vec<ReportTo>,
+    /// Which connections requests of this shard's own went out on, to be handed to the engine.
+    pub(super) sent_on: Vec<(SendReport, ConnectionId)>,
     /// Failed sends of this shard's own transactions, to be handed to the engine.
     pub(super) failures: Vec<SendReport>,
     /// Mail that its shard had no room for.
@@ -49,6 +51,7 @@ impl World {
             events: Vec::new(),
             inline: (shared.inline)(),
             failed: Vec::new(),
+            sent_on: Vec::new(),
             failures: Vec::new(),
             refused_mail: Vec::new(),
             shared,
@@ -98,11 +101,13 @@ impl World {
         let key = FlowKey::new(egress.transport, egress.local, egress.remote);
         match self.shared.directory.way(key, Waiting { bytes, report }, egress.may_connect) {
             Way::Open(id, waiting) if id.shard == self.shard => {
+                self.tell_sent_on(waiting.report, id);
                 if !self.streams.queue(key_of(id), waiting.bytes, waiting.report) {
                     self.fail(waiting.report);
                 }
             }
             Way::Open(id, waiting) => {
+                self.tell_sent_on(waiting.report, id);
                 let egress = Egress { connection: Some(id), ..*egress };
                 let mail = Mail::Send { egress, bytes: waiting.bytes, report: waiting.report };
                 self.post(id.shard, Post::Mail(mail));
@@ -110,6 +115,26 @@ impl World {
             Way::Connect => self.streams.connect(key, now),
             Way::Waits => {}
             Way::Refused(waiting) => self.fail(waiting.report),
+        }
+    }
+
+    /// Tells the transaction of a request which connection took it.
+    fn tell_sent_on(&mut self, report: ReportTo, connection: ConnectionId) {
+        match report {
+            Some((shard, report @ SendReport::Client(_))) if shard == self.shard => {
+                self.sent_on.push((report, connection));
+            }
+            Some((shard, report @ SendReport::Client(_))) => {
+                self.post(shard, Post::Mail(Mail::SentOn { report, connection }));
+            }
+            _ => {}
+        }
+    }
+
+    /// The same for what waited for connections that are open now.
+    pub(super) fn tell_opened(&mut self) {
+        for (report, connection) in std::mem::take(&mut self.streams.sent_on) {
+            self.tell_sent_on(report, connection);
         }
     }
 

@@ -5,7 +5,7 @@ use crate::base::flow::ConnectionId;
 use crate::base::slab::Key;
 use crate::base::time::Instant;
 use crate::engine::client::ClientOwner;
-use crate::engine::contract::Effects;
+use crate::engine::contract::{Effects, SendReport};
 use crate::engine::shard::Shard;
 use crate::event::{Classes, Kind};
 use crate::proto::proxy::context::Input as ContextInput;
@@ -14,7 +14,7 @@ use crate::proto::transaction::client::Input as ClientInput;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-/// Client transactions by the connection they were told to use.
+/// Client transactions by the connection their request went out on.
 #[derive(Debug, Default)]
 pub(crate) struct ByConnection {
     clients: HashMap<ConnectionId, SmallVec<[Key; 4]>, foldhash::fast::FixedState>,
@@ -40,6 +40,21 @@ impl ByConnection {
 }
 
 impl Shard {
+    /// The driver found or opened the connection that a request went out on: what breaks it fails the transaction at
+    /// once, and does not leave it to Timer B or F (RFC 3261 16.9, 17.1.4).
+    pub(crate) fn on_sent_on(&mut self, report: SendReport, connection: ConnectionId) {
+        let SendReport::Client(key) = report else { return };
+        let Some(client) = self.clients.get_mut(key) else { return };
+        let before = client.egress.connection.replace(connection);
+        if before == Some(connection) {
+            return;
+        }
+        if let Some(before) = before {
+            self.by_connection.remove(before, key);
+        }
+        self.by_connection.add(connection, key);
+    }
+
     pub(crate) fn on_connection_closed(&mut self, connection: ConnectionId, out: &mut Effects) {
         for key in self.by_connection.take(connection) {
             self.client_lost_connection(key, out);

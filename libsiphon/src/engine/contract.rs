@@ -57,6 +57,13 @@ pub enum Input {
         /// Whose.
         report: SendReport,
     },
+    /// What was sent without naming a live connection went out on this one.
+    SentOn {
+        /// Whose.
+        report: SendReport,
+        /// Which connection.
+        connection: ConnectionId,
+    },
     /// A connection of this node is gone; flows of bindings on it are dead (RFC 5626 4.2.2).
     ConnectionClosed {
         /// Which.
@@ -94,6 +101,13 @@ pub enum Mail {
     },
     /// A send that was posted failed.
     SendFailed(SendReport),
+    /// What was posted, or waited for a connection, went out on this one.
+    SentOn {
+        /// Whose.
+        report: SendReport,
+        /// Which connection.
+        connection: ConnectionId,
+    },
     /// A connection is gone.
     ConnectionClosed(ConnectionId),
     /// A lane or background task answered.

@@ -142,6 +142,9 @@ impl Shard {
             Input::SendFailed { report } | Input::Mail(Mail::SendFailed(report)) => {
                 self.on_send_failed(report, out);
             }
+            Input::SentOn { report, connection } | Input::Mail(Mail::SentOn { report, connection }) => {
+                self.on_sent_on(report, connection);
+            }
             Input::ConnectionClosed { connection } | Input::Mail(Mail::ConnectionClosed(connection)) => {
                 self.on_connection_closed(connection, out);
             }

@@ -259,6 +259,12 @@ impl SimNode {
         for (bytes, report) in waiting {
             if !wire.write(stream, self.host, &bytes) {
                 self.send_failed(id.shard, report, wire);
+                continue;
+            }
+            let Some((shard, report)) = report else { continue };
+            match shard == id.shard {
+                true => self.later(wire.now, shard, Input::SentOn { report, connection: id }, wire),
+                false => self.mail(id.shard, shard, Mail::SentOn { report, connection: id }, wire),
             }
         }
     }
@@ -291,11 +297,15 @@ impl SimNode {
         let Some(connection) = self.connections.remove(stream) else { return };
         let flow = connection.flow();
         let Connection { id, waiting, .. } = connection;
+        // One that never opened had nobody but who waits for it.
+        if let Some(waiting) = waiting {
+            for (_, report) in waiting {
+                self.send_failed(id.shard, report, wire);
+            }
+            return;
+        }
         wire.audit.node_connection(self.address(), id, false, wire.now);
         self.tell_edge(id.shard, Some(Kind::ConnectionClosed { flow }), wire);
-        for (_, report) in waiting.into_iter().flatten() {
-            self.send_failed(id.shard, report, wire);
-        }
         for shard in 0..self.workers.len() as u8 {
             match shard == id.shard {
                 true => self.run(shard, Input::ConnectionClosed { connection: id }, wire),
@@ -447,7 +457,9 @@ impl SimNode {
         inputs: &mut VecDeque<Input>,
         wire: &mut Wire,
     ) {
-        wire.audit.node_sent(self.blueprint.address, &egress, &bytes, wire.now);
+        if egress.transport == Transport::Udp {
+            wire.audit.node_sent(self.blueprint.address, &egress, &bytes, wire.now);
+        }
         if egress.transport == Transport::Udp && wire.rng.chance(wire.conditions.unsendable) {
             Reading::of(&bytes).into_iter().for_each(|r| wire.audit.excuse(r.call_id()));
             return inputs.extend(report.map(|report| Input::SendFailed { report }));
@@ -457,33 +469,47 @@ impl SimNode {
             let from = egress.local.filter(ours).unwrap_or(self.blueprint.address);
             return wire.datagram(from, egress.remote, &bytes);
         }
-        let known = egress.connection.and_then(|c| Some((self.connections.stream_of(c)?, c.shard)));
+        let wanted = egress.connection;
+        let known = wanted.and_then(|c| Some((self.connections.stream_of(c)?, c.shard)));
         let known = known.or_else(|| match egress.may_connect {
             true => self.connections.outbound_to(egress.remote),
             false => None,
         });
+        let known = match known {
+            None if egress.may_connect => self.connect(shard, egress.remote, wire),
+            known => known,
+        };
+        let connection = known.and_then(|(stream, _)| self.connections.get_mut(stream));
+        let (id, opening) = connection.map_or((None, false), |c| (Some(c.id), c.waiting.is_some()));
+        let egress = Egress { connection: id, ..egress };
+        wire.audit.node_sent(self.blueprint.address, &egress, &bytes, wire.now);
+        // What waits for a connection hears of it when it is open.
+        if let Some((connection, report)) = id.filter(|id| wanted != Some(*id)).zip(report)
+            && !opening
+        {
+            inputs.push_back(Input::SentOn { report, connection });
+        }
         match known {
             Some((stream, owner)) if owner == shard => {
                 self.write(shard, Some(stream), bytes, report.map(|r| (shard, r)), wire);
             }
-            Some((stream, owner)) => {
-                let connection = self.connections.get_mut(stream).map(|c| c.id);
-                let egress = Egress { connection, ..egress };
+            Some((_, owner)) => {
                 let mail = Mail::Send { egress, bytes, report: report.map(|r| (shard, r)) };
                 self.mail(shard, owner, mail, wire);
             }
-            None if egress.may_connect => {
-                let local = SocketAddr::new(self.blueprint.address.ip(), self.next_port);
-                self.next_port = self.next_port.wrapping_add(1).max(30_000);
-                wire.log.name(local, &self.blueprint.name);
-                let stream = wire.connect(self.host, local, egress.remote);
-                let Some(node) = &self.node else { return };
-                let limits = node.settings().limits.clone();
-                self.connections.add(stream, shard, (local, egress.remote), true, limits);
-                self.write(shard, Some(stream), bytes, report.map(|r| (shard, r)), wire);
-            }
             None => inputs.extend(report.map(|report| Input::SendFailed { report })),
         }
+    }
+
+    /// Begins to open a connection whose I/O `shard` does.
+    fn connect(&mut self, shard: u8, remote: SocketAddr, wire: &mut Wire) -> Option<(StreamId, u8)> {
+        let limits = self.node.as_ref()?.settings().limits.clone();
+        let local = SocketAddr::new(self.blueprint.address.ip(), self.next_port);
+        self.next_port = self.next_port.wrapping_add(1).max(30_000);
+        wire.log.name(local, &self.blueprint.name);
+        let stream = wire.connect(self.host, local, remote);
+        self.connections.add(stream, shard, (local, remote), true, limits);
+        Some((stream, shard))
     }
 
     /// Writes to a connection whose I/O `shard` does, or keeps the message until it is open.

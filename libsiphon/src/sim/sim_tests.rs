@@ -209,3 +209,27 @@ fn an_ack_whose_flow_is_gone_goes_where_the_contact_says() {
         assert_eq!(net.statuses(carol), [200, 200], "{}", net.ladder(""));
     }
 }
+
+#[test]
+fn a_request_on_a_connection_of_our_own_that_breaks_fails_at_once_and_the_next_target_is_tried() {
+    for shards in [1, 3] {
+        let (mut net, proxy, _, bob) = pair(3, Transport::Udp, shards);
+        let (carol, desk) = (net.ua("carol", proxy), net.ua("desk", proxy));
+        net.behave(desk, Manner::silent());
+        // Bob's first choice is a phone that takes requests over a stream and then says nothing.
+        let contact = format!("sip:bob@{};transport=tcp>;q=0.9", net.address_of(desk));
+        net.send(desk, proxy, &register("reg-2", 1, &contact));
+        let again = format!("sip:bob@{}>;q=0.5", net.address_of(bob));
+        net.send(bob, proxy, &register("reg-3", 2, &again));
+        net.advance(Duration::from_secs(1));
+        net.call(carol, "sip:bob@example.com", Duration::from_secs(2));
+        net.advance(Duration::from_millis(500));
+        assert!(net.received(desk).iter().any(|line| line.starts_with("INVITE ")), "{}", net.ladder(""));
+        net.wire().reset_all_of(desk);
+        net.advance(Duration::from_secs(2));
+        assert_eq!(net.statuses(carol), [200], "{}", net.ladder(""));
+        let mut net = net;
+        net.run_to_rest();
+        assert_eq!(net.check(), Ok(()));
+    }
+}

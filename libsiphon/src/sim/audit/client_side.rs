@@ -21,8 +21,6 @@ pub(super) struct Client {
     pub(super) connection: Option<ConnectionId>,
     pub(super) reliable: bool,
     pub(super) broke: Option<Instant>,
-    /// The request may go out again on a new connection.
-    pub(super) reconnects: bool,
 }
 
 /// A final response that came.
@@ -149,7 +147,6 @@ impl Auditor {
             connection: egress.connection,
             reliable: egress.transport == Transport::Tcp,
             broke: None,
-            reconnects: egress.may_connect,
         };
         watched.clients.insert(key, client);
         for (rule, what) in faults {
@@ -209,7 +206,6 @@ impl Auditor {
             connection: egress.connection,
             reliable: egress.transport == Transport::Tcp,
             broke: None,
-            reconnects: egress.may_connect,
         });
         client.sent += 1;
         if client.sent > 11 {

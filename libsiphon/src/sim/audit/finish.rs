@@ -59,12 +59,7 @@ impl Auditor {
             let Some(server) = client.server.as_ref().and_then(|s| watched.servers.get(s)) else { continue };
             // RFC 3261 16.9: the failure is known at once, so the wait is no longer than that of other branches.
             let slow = server.ended.is_none_or(|at| at.since(broke) > Duration::from_secs(20));
-            if slow
-                && server.branches.len() == 1
-                && !client.reconnects
-                && client.provisional.is_none()
-                && !server.connection_lost
-            {
+            if slow && server.branches.len() == 1 && client.provisional.is_none() && !server.connection_lost {
                 faults.push(("broken flow", name));
             }
         }
