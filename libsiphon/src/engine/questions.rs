@@ -288,7 +288,10 @@ impl Shard {
             Purpose::LocateOriginated { request, .. } => {
                 self.originated_failed(*request, "no answer from DNS", out)
             }
-            Purpose::Commit { server, commit, .. } => self.store_refused(server, *commit, out),
+            Purpose::Commit { server, commit, decision } => {
+                self.store_refused(server, &commit, *decision, out);
+            }
+            Purpose::Correction { .. } => {}
         }
         self.call_answered(pending.call, ticket, out);
     }

@@ -30,6 +30,9 @@ pub(crate) enum Purpose {
     LocateOriginated { request: Box<super::originate::Originated>, locator: Box<Locator> },
     /// The store, before a reply may leave.
     Commit { server: Key, commit: Box<Commit>, decision: Box<crate::policy::Decision> },
+    /// The store, about a value that holds no longer what was undone. Nobody waits; the next commit of the key mends
+    /// what this one could not.
+    Correction { commit: Box<Commit> },
 }
 
 /// An ACK to a 2xx on its way through (RFC 3261 16: it is forwarded statelessly).

@@ -142,6 +142,8 @@ impl ReplySpec {
 pub struct Commit {
     /// What is stored under: an AoR.
     pub key: Text,
+    /// Higher than that of every earlier commit of the key. A store that writes in another order keeps the highest.
+    pub version: u64,
     /// The encoded value; `None` removes it.
     pub value: Option<Vec<u8>>,
     /// The encoded value before the change.

@@ -128,17 +128,18 @@ impl NodeServices for ScriptNode {
         let ok = (200..300).contains(&outcome.reply.code);
         self.tell(outcome.changes, now);
         let mut commit = outcome.commit;
-        if let (Some(commit), Some(rollback)) = (&mut commit, &outcome.rollback) {
-            commit.undo = Some(Keep(Arc::new(rollback.clone())));
+        let rollback = outcome.rollback.map(Arc::new);
+        if let (Some(commit), Some(rollback)) = (&mut commit, &rollback) {
+            commit.undo = Some(Keep(rollback.clone()));
         }
-        let undo = outcome.rollback.map(|rollback| Undo(Box::new(rollback)));
+        let undo = rollback.map(|rollback| Undo(Box::new(rollback)));
         Saved { ok, reply: outcome.reply, commit, undo }
     }
 
     fn roll_back(&self, undo: Undo, now: Instant) {
-        if let Ok(rollback) = undo.0.downcast::<Rollback>() {
+        if let Ok(rollback) = undo.0.downcast::<Arc<Rollback>>() {
             let changes = self.node.registrar.roll_back(&rollback, now);
-            self.tell(changes, now);
+            self.tell(changes.unwrap_or_default(), now);
         }
     }
 

@@ -254,6 +254,7 @@ impl Net {
             | Event::Order { host, .. }
             | Event::Wake { host, .. }
             | Event::Input { host, .. }
+            | Event::Write { host, .. }
             | Event::Power { host, .. } => *host,
         };
         match (self.hosts.get_mut(host), event) {
@@ -266,6 +267,10 @@ impl Net {
             (Some(Host::Node(node)), Event::Wake { shard, .. }) => node.on_wake(shard, wire),
             (Some(Host::Node(node)), Event::Input { shard, life, input, .. }) => {
                 node.on_input(shard, life, input, wire);
+            }
+            (_, Event::Write { commit, .. }) => {
+                wire.store.keep(&commit);
+                wire.audit.store_kept(&commit.key);
             }
             (Some(Host::Node(node)), Event::Power { on, .. }) => node.power(on, wire),
             (Some(Host::Phone(phone)), Event::Datagram { from, bytes, .. }) => {

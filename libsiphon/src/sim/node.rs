@@ -422,8 +422,8 @@ impl SimNode {
                 let input = match wire.rng.chance(refused) {
                     true => Input::CommitFailed { ticket },
                     false => {
-                        wire.store.keep(&commit);
-                        wire.audit.store_kept(&commit.key);
+                        // It is written just before it is acknowledged, so writes overtake each other.
+                        wire.schedule(at, Event::Write { host: self.host, commit });
                         Input::Committed { ticket }
                     }
                 };
@@ -504,7 +504,9 @@ impl SimNode {
     /// Begins to open a connection whose I/O `shard` does.
     fn connect(&mut self, shard: u8, remote: SocketAddr, wire: &mut Wire) -> Option<(StreamId, u8)> {
         let limits = self.node.as_ref()?.settings().limits.clone();
-        let local = SocketAddr::new(self.blueprint.address.ip(), self.next_port);
+        let all = std::iter::once(self.blueprint.address).chain(self.blueprint.listens.iter().map(|l| l.1));
+        let of_family = all.into_iter().find(|a| a.is_ipv4() == remote.is_ipv4())?;
+        let local = SocketAddr::new(of_family.ip(), self.next_port);
         self.next_port = self.next_port.wrapping_add(1).max(30_000);
         wire.log.name(local, &self.blueprint.name);
         let stream = wire.connect(self.host, local, remote);

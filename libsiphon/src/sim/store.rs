@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 /// Encoded values by key, and how the store behaves. Shares are per thousand.
 #[derive(Debug, Default)]
 pub struct Store {
-    values: BTreeMap<Text, Vec<u8>>,
+    /// With the version they were written with; a removal leaves its version.
+    values: BTreeMap<Text, (u64, Option<Vec<u8>>)>,
     /// An acknowledgement takes between these two.
     pub delay: (Duration, Duration),
     /// Commits that are refused.
@@ -21,16 +22,16 @@ pub struct Store {
 }
 
 impl Store {
-    /// Takes the value over; the caller has decided that the store does not refuse.
+    /// Takes the value over, unless a newer one came before it; the caller has decided that the store does not refuse.
     pub(crate) fn keep(&mut self, commit: &Commit) {
-        match &commit.value {
-            Some(value) => self.values.insert(commit.key.clone(), value.clone()),
-            None => self.values.remove(&commit.key),
-        };
+        let held = self.values.entry(commit.key.clone()).or_default();
+        if held.0 < commit.version {
+            *held = (commit.version, commit.value.clone());
+        }
     }
 
     /// What is stored, in the order of its keys.
     pub fn values(&self) -> impl Iterator<Item = (&Text, &[u8])> {
-        self.values.iter().map(|(k, v)| (k, v.as_slice()))
+        self.values.iter().filter_map(|(key, (_, value))| Some((key, value.as_deref()?)))
     }
 }

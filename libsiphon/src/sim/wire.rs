@@ -7,6 +7,7 @@ use crate::base::text::Octets;
 use crate::base::time::{Duration, Instant};
 use crate::base::token::Secret;
 use crate::engine::Input;
+use crate::policy::Commit;
 use crate::sim::audit::Auditor;
 use crate::sim::log::{Log, What};
 use crate::sim::order::Order;
@@ -111,6 +112,11 @@ pub(crate) enum Event {
         shard: u8,
         life: u32,
         input: Input,
+    },
+    /// The store writes what a node committed; whether the node still lives does not matter.
+    Write {
+        host: HostId,
+        commit: Box<Commit>,
     },
     /// The node dies, or is built anew.
     Power {

@@ -15,6 +15,7 @@ pub mod register;
 mod reply;
 pub mod settings;
 mod stripe;
+mod unsettled;
 
 pub use binding::{AorState, Binding, Change};
 pub use gruu::{Gruu, GruuKeys};

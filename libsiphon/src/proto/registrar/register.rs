@@ -9,13 +9,15 @@ use super::gruu::{Gruu, GruuKeys};
 use super::location::{Full, Location, Updated};
 use super::nat;
 use super::settings::{OverLimit, PathPolicy, RegistrarSettings};
+pub use super::unsettled::Rollback;
+use super::unsettled::{Touch, Undo, Unsettled};
 use crate::base::codec::Codec;
 use crate::base::flow::Flow;
 use crate::base::text::Text;
 use crate::base::time::{Duration, Instant};
 use crate::base::token::Secret;
 use crate::event::BindingChange;
-use crate::policy::{Commit, ReplySpec};
+use crate::policy::{Commit, Keep, ReplySpec};
 use crate::wire::sip::{HeaderId, Message, Uri};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -30,6 +32,7 @@ pub struct Registrar {
     /// Where its bindings are.
     pub location: Arc<Location>,
     pub(super) gruu: GruuKeys,
+    pub(super) unsettled: Arc<Unsettled>,
 }
 
 /// One REGISTER with what is known about it.
@@ -66,16 +69,8 @@ pub struct Outcome {
     pub changes: Vec<Change>,
     /// What a store must acknowledge before the reply leaves.
     pub commit: Option<Commit>,
-    /// Undoes the registration; `None` when it changed nothing.
+    /// Undoes the registration; `None` when it changed nothing. Dropped, it lets the registration stand.
     pub rollback: Option<Rollback>,
-}
-
-/// What a registration changed, binding by binding, so that it can be undone without undoing what others did since.
-#[derive(Clone, Debug)]
-pub struct Rollback {
-    aor: Text,
-    steps: Vec<(Option<Binding>, Option<Binding>)>,
-    aliases: (Vec<Text>, Vec<Text>),
 }
 
 /// Why a REGISTER is refused: its response.
@@ -106,7 +101,12 @@ impl From<Full> for Refusal {
 impl Registrar {
     /// A registrar over `location`.
     pub fn new(settings: RegistrarSettings, location: Arc<Location>, secret: &Secret) -> Self {
-        Registrar { settings: ArcSwap::from_pointee(settings), location, gruu: GruuKeys::new(secret) }
+        Registrar {
+            settings: ArcSwap::from_pointee(settings),
+            location,
+            gruu: GruuKeys::new(secret),
+            unsettled: Arc::new(Unsettled::new()),
+        }
     }
 
     /// From now on works by these settings; bindings that exist keep what they were granted.
@@ -141,47 +141,85 @@ impl Registrar {
             return Ok(Outcome { reply, changes: Vec::new(), commit: None, rollback: None });
         }
         let updated = self.location.update(&aor, now, |state| {
-            let kinds = self.apply(&asked, registration, &template, state, now)?;
+            let steps = self.apply(&asked, registration, &template, state, now)?;
+            let aliases_before = state.aliases.clone();
             if !registration.aliases.is_empty() {
                 state.aliases = registration.aliases.iter().filter(|alias| **alias != aor).cloned().collect();
             }
-            Ok::<_, Refusal>(kinds)
+            let aliases = (aliases_before, state.aliases.clone());
+            let mut touches: Vec<Touch> = steps.iter().filter_map(Step::touch).collect();
+            touches.extend(self.removed_already(&aor, &asked));
+            let changes = !touches.is_empty() || aliases.0 != aliases.1;
+            let version = changes.then(|| self.unsettled.next_version(now));
+            let rollback = version.map(|version| self.unsettled.enter(&aor, version, touches, aliases));
+            Ok::<_, Refusal>((steps, rollback))
         })?;
         Ok(self.outcome(request, &aor, updated, now))
     }
 
-    fn outcome(&self, request: &Message, aor: &Text, updated: Updated<Vec<Step>>, now: Instant) -> Outcome {
-        let Updated { value: steps, before, after, lapsed } = updated;
+    /// Contacts that are asked to be removed and are gone already, but might come back: by what was not stored yet.
+    fn removed_already(&self, aor: &Text, asked: &Asked) -> Vec<Touch> {
+        let asks = |contact: &Binding| match asked {
+            Asked::Fetch => false,
+            Asked::RemoveAll => true,
+            Asked::Contacts(wanted) => wanted.iter().any(|w| w.expires == 0 && is_same(contact, w)),
+        };
+        let removes = match asked {
+            Asked::Contacts(wanted) => wanted.iter().any(|w| w.expires == 0),
+            other => *other == Asked::RemoveAll,
+        };
+        let gone = if removes { self.unsettled.removed(aor) } else { Vec::new() };
+        let touch = |contact| Touch { contact, before: None, after: None };
+        gone.into_iter().filter(asks).map(touch).collect()
+    }
+
+    fn outcome(
+        &self,
+        request: &Message,
+        aor: &Text,
+        updated: Updated<(Vec<Step>, Option<Rollback>)>,
+        now: Instant,
+    ) -> Outcome {
+        let Updated { value: (steps, rollback), before, after, lapsed } = updated;
         let reply = self.accepted(request, aor, &after, now);
-        let changed = before != after || !lapsed.is_empty();
-        let commit = (self.settings.load().commit && changed).then(|| Commit {
-            key: aor.clone(),
-            value: (!after.is_empty(now)).then(|| after.to_bytes()),
-            previous: (!before.is_empty(now)).then(|| before.to_bytes()),
-            undo: None,
-        });
-        let rollback = changed.then(|| Rollback {
-            aor: aor.clone(),
-            steps: steps.iter().map(|s| (s.before.clone(), s.after.clone())).collect(),
-            aliases: (before.aliases, after.aliases),
+        let changed = rollback.is_some() || !lapsed.is_empty();
+        let version = rollback.as_ref().map(|r| r.version);
+        let commit = (self.settings.load().commit && changed).then(|| {
+            let version = version.unwrap_or_else(|| self.unsettled.next_version(now));
+            commit(aor, &before, &after, version, now)
         });
         let told = steps.into_iter().flat_map(|step| step.tell(aor));
         let changes = lapsed.into_iter().chain(told).collect();
         Outcome { reply, changes, commit, rollback }
     }
 
-    /// Undoes a registration whose reply turned out a failure, or that the store refused.
-    pub fn roll_back(&self, rollback: &Rollback, now: Instant) -> Vec<Change> {
-        let Rollback { aor, steps, aliases } = rollback;
-        let undone = self.location.update(aor, now, |state| {
-            if state.aliases == aliases.1 {
-                state.aliases.clone_from(&aliases.0);
-            }
-            Ok::<_, Full>(steps.iter().filter_map(|step| undo(state, step, now)).collect::<Vec<_>>())
-        });
-        let Ok(Updated { value, lapsed, .. }) = undone else { return Vec::new() };
+    /// Undoes a registration whose reply turned out a failure, or that the store refused. It stands all the same, and
+    /// the result is `None`, where a newer value that contains it is stored already.
+    pub fn roll_back(&self, rollback: &Rollback, now: Instant) -> Option<Vec<Change>> {
+        let Rollback { aor, version, unsettled } = rollback;
+        let undone =
+            self.location.update(aor, now, |state| Ok::<_, Full>(unsettled.undo(aor, *version, state, now)));
+        let Ok(Updated { value, lapsed, .. }) = undone else { return Some(Vec::new()) };
+        let Undo::Undone(changed) = value else { return None };
         let change = |(kind, binding)| Change { aor: aor.clone(), kind, binding };
-        lapsed.into_iter().chain(value.into_iter().map(change)).collect()
+        Some(lapsed.into_iter().chain(changed.into_iter().map(change)).collect())
+    }
+
+    /// The store has acknowledged the commit of `rollback`. What it stored may hold an older change that was undone
+    /// meanwhile: then the result is to be committed in its place.
+    pub fn stored(&self, rollback: &Rollback, now: Instant) -> Option<Commit> {
+        let Rollback { aor, version, unsettled } = rollback;
+        if !unsettled.stored(aor, *version) {
+            return None;
+        }
+        let corrected = self.location.update(aor, now, |state| {
+            let aliases = (state.aliases.clone(), state.aliases.clone());
+            Ok::<_, Full>(unsettled.enter(aor, unsettled.next_version(now), Vec::new(), aliases))
+        });
+        let Updated { value, before, after, .. } = corrected.ok()?;
+        let mut commit = commit(aor, &before, &after, value.version, now);
+        commit.undo = Some(Keep(Arc::new(value)));
+        Some(commit)
     }
 
     /// The live bindings of a URI: an address of record, an alias of one, or a GRUU (RFC 5627 5.4). By q, then the
@@ -304,6 +342,17 @@ impl Registrar {
     }
 }
 
+/// What the store is to be told.
+fn commit(aor: &Text, before: &AorState, after: &AorState, version: u64, now: Instant) -> Commit {
+    Commit {
+        key: aor.clone(),
+        version,
+        value: (!after.is_empty(now)).then(|| after.to_bytes()),
+        previous: (!before.is_empty(now)).then(|| before.to_bytes()),
+        undo: None,
+    }
+}
+
 /// What happened to one binding.
 #[derive(Debug)]
 struct Step {
@@ -314,6 +363,11 @@ struct Step {
 impl Step {
     fn removed(binding: Binding) -> Self {
         Step { before: Some(binding), after: None }
+    }
+
+    fn touch(&self) -> Option<Touch> {
+        let contact = self.after.as_ref().or(self.before.as_ref())?.clone();
+        Some(Touch { contact, before: self.before.clone(), after: self.after.clone() })
     }
 
     /// The changes it amounts to. A binding whose contact URI changed (a new flow under the same `reg-id`, another
@@ -349,36 +403,6 @@ fn merge(state: &mut AorState, mut binding: Binding, wanted: &Wanted) -> Option<
             state.bindings.push(binding.clone());
             Some(Step { before: None, after: Some(binding) })
         }
-    }
-}
-
-/// Undoes one step where the binding is still as the step left it.
-fn undo(
-    state: &mut AorState,
-    step: &(Option<Binding>, Option<Binding>),
-    now: Instant,
-) -> Option<(BindingChange, Binding)> {
-    let live = |b: &&Binding| b.is_live(now);
-    match step {
-        (before, Some(after)) => {
-            let at = state.bindings.iter().position(|b| b == after)?;
-            match before.as_ref().filter(live) {
-                Some(before) => {
-                    *state.bindings.get_mut(at)? = before.clone();
-                    Some((BindingChange::Refreshed, before.clone()))
-                }
-                None => Some((BindingChange::Deregistered, state.bindings.remove(at))),
-            }
-        }
-        (Some(before), None) => {
-            // Another REGISTER may have made it anew meanwhile.
-            if !before.is_live(now) || state.bindings.iter().any(|b| b.uri == before.uri) {
-                return None;
-            }
-            state.bindings.push(before.clone());
-            Some((BindingChange::Registered, before.clone()))
-        }
-        (None, None) => None,
     }
 }
 
