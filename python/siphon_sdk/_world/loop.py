@@ -132,7 +132,8 @@ class VirtualLoop(asyncio.base_events.BaseEventLoop):
             exchange = net.connect_by_name(str(host), int(port or 0))
         exchange.tls = exchange.tls or bool(ssl)
         protocol = protocol_factory()
-        transport = WorldTransport(self, protocol, exchange, ssl if isinstance(ssl, tls.SSLContext) else None)
+        context = ssl if isinstance(ssl, tls.SSLContext) else None
+        transport = WorldTransport(self, protocol, exchange, context, sock)
         protocol.connection_made(transport)
         return transport, protocol
 

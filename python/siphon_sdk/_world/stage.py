@@ -7,6 +7,7 @@ of these has the floor, so there is no concurrency: the order is that of the que
 
 from __future__ import annotations
 
+import gc
 import heapq
 import sys
 import threading
@@ -44,6 +45,9 @@ class Actor:
 
     def take_floor(self) -> None:
         """Runs it until it waits or its job is done. On the kit's thread."""
+        # Garbage of the kit's thread may be bound to it: it is not to be collected on this one.
+        collects = gc.isenabled()
+        gc.disable()
         self._floor.release()
         try:
             if self._back.acquire(timeout=PATIENCE):
@@ -59,6 +63,9 @@ class Actor:
             # Control-C while it has the floor: it cannot be asked for it any more.
             self.stage.broken = True
             raise
+        finally:
+            if collects:
+                gc.enable()
 
     def give_back(self) -> None:
         """Waits until it has the floor again. On its own thread."""

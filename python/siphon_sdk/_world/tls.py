@@ -10,6 +10,9 @@ from siphon_sdk._world.http import HELLO
 from siphon_sdk._world.inside import current
 
 
+_base: Any = socket.socket.__mro__[1]
+
+
 class _Session:
     """What clients ask about a finished handshake."""
 
@@ -61,6 +64,13 @@ class TlsSocket(_Session, socket.socket):
 
     def unwrap(self) -> socket.socket:
         return self
+
+    def __del__(self) -> None:
+        # Nobody is behind it: a client that forgets it leaks nothing worth a warning.
+        self._real_close()
+
+    def _real_close(self) -> None:
+        _base.close(self)
 
 
 class TlsObject(_Session):

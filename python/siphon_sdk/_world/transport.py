@@ -46,9 +46,10 @@ class WorldTransport(asyncio.Transport):
         protocol: asyncio.BaseProtocol,
         exchange: Exchange,
         context: ssl.SSLContext | None,
+        sock: socket.socket | None,
     ) -> None:
         super().__init__()
-        self.loop, self.exchange, self.context = loop, exchange, context
+        self.loop, self.exchange, self.context, self._sock = loop, exchange, context, sock
         self._protocol: Any = protocol
         self._closing = self._paused = False
         self._kept: deque[Answer] = deque()
@@ -85,6 +86,8 @@ class WorldTransport(asyncio.Transport):
     def _lose(self, error: BaseException | None) -> None:
         if not self._closing:
             self._closing = True
+            if self._sock is not None:
+                self._sock.close()
             self.loop.call_soon(self._protocol.connection_lost, error)
 
     def close(self) -> None:

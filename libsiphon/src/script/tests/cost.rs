@@ -37,7 +37,7 @@ fn counted_steps(policy: &mut ScriptPolicy, ticket: Ticket, asked: Question, out
     let (mut now, mut steps) = (START, 1);
     policy.ask(ticket, asked, now, out);
     while out.verdicts.is_empty() {
-        now = now + Duration::from_secs(1);
+        now += Duration::from_secs(1);
         policy.wake(now, out);
         steps += 1;
     }
