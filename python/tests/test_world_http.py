@@ -63,10 +63,11 @@ async def by_streams(url: str, timeout: float = 5) -> Any:
     reader, writer = await asyncio.wait_for(asyncio.open_connection(host, 443 if tls else 80, ssl=tls), timeout)
     head = f'POST /{path} HTTP/1.1\r\nHost: {host}\r\nX-Key: k\r\nContent-Length: 8\r\n\r\n{{"q": 1}}'
     writer.write(head.encode())
-    status = await asyncio.wait_for(reader.readline(), timeout)
-    rest = await reader.read()
-    writer.close()
-    await writer.wait_closed()
+    try:
+        status = await asyncio.wait_for(reader.readline(), timeout)
+        rest = await reader.read()
+    finally:
+        writer.close()
     return int(status.split()[1]), rest.partition(b"\r\n\r\n")[2]
 
 
