@@ -1,6 +1,7 @@
 """What the kit uses of the extension module. Times are seconds, shares go from 0 to 1."""
 
 import os
+from typing import Literal
 
 from ._world import World
 
@@ -8,7 +9,9 @@ __version__: str
 
 def install() -> None: ...
 def main(role: str, arguments: list[str]) -> int: ...
+def check(path: str, role: str, include_paths: list[str]) -> list[_Row]: ...
 
+_Row = tuple[str, int, int, Literal["error", "warning"], str]
 _Entry = tuple[float, str, str, str, str, str, str, bytes]
 
 class Kit:

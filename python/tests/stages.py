@@ -125,8 +125,11 @@ class Stage:
 
     # ---- comparing --------------------------------------------------------------------------------------------------
 
-    def shown(self) -> str:
-        """What each got from the node, with what may differ masked: the n-th new branch is the n-th everywhere."""
+    def shown(self, *, timed: bool) -> str:
+        """What each got from the node, with what may differ masked: the n-th new branch is the n-th everywhere.
+
+        Unless the scenario is about time, copies and the 100 of a daemon that was kept off its processor do not count.
+        """
         names: dict[str, str] = {}
 
         def masked(kind: str, value: str) -> str:
@@ -142,7 +145,8 @@ class Stage:
 
         parts: list[str] = []
         for who in sorted(self.inbox):
-            for m in self.inbox[who]:
+            got = self.inbox[who] if timed else dict.fromkeys(m for m in self.inbox[who] if m.status_code != 100)
+            for m in got:
                 parts.append(f"--- to {who}\n{mask(text_of(m.raw))}")
         return "\n".join(parts)
 
