@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use siphon::script::{ScriptSettings, ScriptSource, check};
+use siphon::script::{CacheSettings, ScriptSettings, ScriptSource, check};
 use siphon_tests::scratch::Scratch;
 use siphon_tests::subject::siphon_proxy;
 
@@ -106,6 +106,24 @@ fn warnings_alone_are_told_and_end_with_0() {
     assert_eq!(output.status.code(), Some(0), "{}", err(&output));
     assert_eq!(err(&output).matches(": warning: ").count(), 2, "{}", err(&output));
     assert_eq!(String::from_utf8_lossy(&output.stdout), "a.yaml: 2 warnings and nothing wrong\n");
+}
+
+#[test]
+fn a_cache_that_the_yaml_does_not_name_is_told_unless_the_script_asks_whether_it_is_there() {
+    let folder = Scratch::new("caches");
+    let said = |name: &str, first: &str| {
+        let text = format!(
+            "from siphon import cache, proxy\n\n\n@proxy.on_request\ndef f(request):\n    if {first}:\n        cache.store({name:?}, \"k\", \"v\")\n    request.relay()\n"
+        );
+        let source = ScriptSource::File(folder.write("script.py", text));
+        let cnam = CacheSettings { name: "cnam".into(), ttl: None, max_entries: 10 };
+        let found = check(ScriptSettings { caches: vec![cnam], ..ScriptSettings::new(source) });
+        found.iter().map(|p| p.message.clone()).collect::<Vec<_>>()
+    };
+    let told = "no cache is named \"cnma\" under cache: in the YAML; did you mean \"cnam\"?";
+    assert_eq!(said("cnma", "request.in_dialog"), [told]);
+    assert_eq!(said("cnma", "cache.has_cache(\"cnma\")"), Vec::<String>::new());
+    assert_eq!(said("cnam", "request.in_dialog"), Vec::<String>::new());
 }
 
 /// The checker's list of what handlers are called with is the daemon's: each is called with what it is told to take.

@@ -88,8 +88,10 @@ fn static_problems(script: &Script) -> Vec<Problem> {
     };
     let found = Python::attach(|py| -> PyResult<Vec<Found>> {
         let check = py.import("siphon._check")?.getattr("check")?;
-        let role = script.settings().role;
-        check.call1((&name, text, (STUBS,), script.include_paths().to_vec(), role))?.extract()
+        let settings = script.settings();
+        let caches: Vec<&str> = settings.caches.iter().map(|cache| cache.name.as_str()).collect();
+        let include = script.include_paths().to_vec();
+        check.call1((&name, text, (STUBS,), include, settings.role, caches))?.extract()
     });
     match found {
         Ok(found) => found.into_iter().map(Problem::from).collect(),

@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = &[
     ("siphon._check.reach", include_str!("../../../python/siphon/_check/reach.py")),
     ("siphon._check.scope", include_str!("../../../python/siphon/_check/scope.py")),
     ("siphon._check.source", include_str!("../../../python/siphon/_check/source.py")),
+    ("siphon._check.stored", include_str!("../../../python/siphon/_check/stored.py")),
     ("siphon._check.stub", include_str!("../../../python/siphon/_check/stub.py")),
     ("siphon._check.waiting", include_str!("../../../python/siphon/_check/waiting.py")),
     ("siphon._check.walk", include_str!("../../../python/siphon/_check/walk.py")),

@@ -26,10 +26,14 @@ def check(
     stubs: Sequence[str],
     include_paths: Sequence[str] = (),
     role: str = "siphon-proxy",
+    caches: Sequence[str] = (),
 ) -> list[Problem]:
-    """Looks through the text of a script of `role`, and through the modules beside it that it imports."""
+    """Looks through the text of a script of `role`, and through the modules beside it that it imports.
+
+    `caches` are the names that the YAML gives to caches, when there are any.
+    """
     report = Report()
-    project = Project(Surface.parse(*stubs), report, path, include_paths, role)
+    project = Project(Surface.parse(*stubs), report, path, include_paths, role, caches)
     script = project.script(text)
     if script is not None:
         _check(project, script)
@@ -58,7 +62,8 @@ def _check(project: Project, script: Source) -> None:
     for handler in dict.fromkeys(found):
         scope, walk = next((s, w) for source, s, w in scopes if source is handler.source)
         deciding.check(walk.inside(handler.function, scope), handler)
-    if not found and not project.report.problems():
+    registers = found or any(handlers.registers(scope, source) for source, scope, _ in scopes)
+    if not registers and not project.report.problems():
         project.report.warning(
             script.file, 1, "the script registers no handler, so every request gets what the role does without one: "
             'write "@proxy.on_request" above a function',

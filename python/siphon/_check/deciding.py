@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .handlers import Handler
 from .scope import Scope
@@ -20,6 +20,8 @@ class State:
     name: str
     line: int = 0
     verb: str = ""
+    #: An await came after it, so it has left.
+    has_left: bool = False
 
 
 _NO, _MAYBE = State("no"), State("maybe")
@@ -36,6 +38,7 @@ class _Paths:
         #: Where `break` and `continue` of the loops around lead.
         self.breaks: list[States] = []
         self.second: dict[int, tuple[ast.Call, State, str]] = {}
+        self.late: dict[int, tuple[ast.Call, State]] = {}
         #: What has been seen inside the `try` around, for its handlers.
         self.seen: list[States] = []
 
@@ -120,6 +123,16 @@ class _Paths:
         if node is None:
             return states
         match node:
+            case ast.Await(value=value):
+                states = self.expression(value, states)
+                return frozenset(replace(s, has_left=s.name == "decided") for s in states)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=verb)) if (
+                name == self.subject and _is_edit(verb)
+            ):
+                states = self.children(node, states)
+                if states and all(s.has_left and s.verb in {"relay", "fork"} for s in states):
+                    self.late[id(node)] = (node, min(states, key=lambda s: s.line))
+                return states
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=verb)) if (
                 name == self.subject and verb in self.verbs
             ):
@@ -156,6 +169,12 @@ class _Paths:
         )
 
 
+def _is_edit(verb: str) -> bool:
+    """Whether it changes the request that is relayed; after that it raises."""
+    plain = verb.startswith(("set_", "remove_", "ensure_", "prepend_")) or verb in {"add_header", "add_path"}
+    return plain and "reply" not in verb
+
+
 def check(scope: Scope, handler: Handler) -> None:
     """Follows the paths of one handler."""
     arguments = handler.function.args
@@ -182,7 +201,9 @@ def check(scope: Scope, handler: Handler) -> None:
                 handler.source.file, call.func, f"{ast.unparse(call.func)}() has no effect in on_reply: the request is "
                 "relayed already; only reply.drop() and reply.reject() change what happens",
             )  # fmt: skip
+        _edited(scope, handler, names[0], "edit the reply")
     elif handler.event == "proxy.on_cancel":
+        _edited(scope, handler, names[0], "leave it out")
         for call in _calls(handler, names[0], _VERBS):
             scope.project.report.warning(
                 handler.source.file, call.func, f"{ast.unparse(call.func)}() has no effect in on_cancel: the caller has "
@@ -199,6 +220,13 @@ def _follow(scope: Scope, handler: Handler, subject: str, verbs: set[str]) -> _P
             call.func,
             f"{subject}.{verb}() comes after {subject}.{first.verb}() in line {first.line}, which stands: "
             "return after the first, or leave one out",
+        )
+    for call, first in paths.late.values():
+        scope.project.report.error(
+            handler.source.file,
+            call.func,
+            f"{ast.unparse(call.func)}() raises: {subject}.{first.verb}() in line {first.line} has left at an await; "
+            "edit before it",
         )
     return paths
 
@@ -220,6 +248,18 @@ def _undecided(scope: Scope, handler: Handler, paths: _Paths) -> None:
                 node,
                 "nothing is decided before this return, so the request is answered 500: reply, relay, fork or drop it",
             )
+
+
+def _edited(scope: Scope, handler: Handler, subject: str, advice: str) -> None:
+    """Edits of a request that was relayed before the handler was called."""
+    verbs = {verb for verb in scope.project.surface.classes.get("Request", {}) if _is_edit(verb)}
+    for call in _calls(handler, subject, verbs):
+        scope.project.report.error(
+            handler.source.file,
+            call.func,
+            f"{ast.unparse(call.func)}() raises in {handler.event.partition('.')[2]}: the request is relayed already; "
+            f"{advice}",
+        )
 
 
 def _rebound(handler: Handler, subject: str) -> bool:

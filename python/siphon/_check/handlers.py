@@ -87,8 +87,27 @@ def handlers(scope: Scope, source: Source) -> Iterator[Handler]:
                     wrapped = n + 1 < len(node.decorator_list)
                     methods = _methods(found[1]) if found[0] == "proxy.on_request" else ()
                     yield Handler(found[0], node, source, methods, is_wrapped=wrapped)
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            yield from _callbacks(scope, source, node, node.func.attr)
+        elif isinstance(node, ast.Call):
+            yield from _registered(scope, source, node)
+            if isinstance(node.func, ast.Attribute):
+                yield from _callbacks(scope, source, node, node.func.attr)
+
+
+def registers(scope: Scope, source: Source) -> bool:
+    """Whether the file registers anything, be it in a way that is not followed further."""
+    calls = (node for node in ast.walk(source.tree) if isinstance(node, ast.Call))
+    return any(event_of(scope, call) for call in calls)
+
+
+def _registered(scope: Scope, source: Source, call: ast.Call) -> Iterator[Handler]:
+    """`proxy.on_request(route)` and `proxy.on_request("INVITE")(route)`, written as calls."""
+    decorator = call.func if isinstance(call.func, ast.Call) else call
+    found = event_of(scope, decorator)
+    if found is None or len(call.args) != 1 or (found[0] == "timer" and decorator is call):
+        return
+    methods = _methods(decorator) if found[0] == "proxy.on_request" and decorator is not call else ()
+    for handler in _named(scope, source, call.args[0], found[0]):
+        yield Handler(handler.event, handler.function, source, methods)
 
 
 def _methods(call: ast.Call | None) -> tuple[str, ...]:

@@ -30,8 +30,11 @@ class Project:
         path: str,
         include_paths: Sequence[str],
         role: str,
+        caches: Sequence[str] = (),
     ) -> None:
         self.surface, self.report, self.role = surface, report, role
+        #: Names of the YAML's caches; none when they are not known.
+        self.caches = frozenset(caches)
         self.roots = [os.path.dirname(path) or ".", *include_paths]
         self.path = path
         self.sources: dict[str, Source | None] = {}

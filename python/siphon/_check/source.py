@@ -43,6 +43,8 @@ class Source:
             match node:
                 case ast.Call(func=ast.Name(id="hasattr" | "getattr"), args=[_, ast.Constant(value=str(name)), *_]):
                     self.probed.add(name)
+                case ast.Call(func=ast.Attribute(attr="has_cache"), args=[ast.Constant(value=str(name))]):
+                    self.probed.add(name)
                 case _:
                     pass
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, replace
 
-from . import arguments, imports, literals, members, waiting
+from . import arguments, imports, literals, members, stored, waiting
 from .handlers import Handler
 from .kinds import Kind, annotated
 from .scope import Gives, Scope, comprehension
@@ -102,6 +102,7 @@ class Walk:
     def _call(self, node: ast.Call, scope: Scope) -> None:
         members.called(scope, node)
         waiting.call(scope, node)
+        stored.call(scope, node)
         found = arguments.bound(scope, node)
         if found:
             arguments.values(scope, node, *found)

@@ -63,3 +63,12 @@ def once():
 
 timer.set("once", 1500, once)
 siphon.timer.set("again", timedelta(hours=1), lambda: log.info("again"))
+
+
+@p.on_failure
+async def again(request, reply):
+    request.set_header("X-Again", "yes")
+    request.relay("sip:192.0.2.12")
+    request.set_header("X-More", "it has not left")
+    await timer.sleep(1)
+    request.set_reply_header("X-Late", "allowed")
