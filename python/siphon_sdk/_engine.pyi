@@ -3,13 +3,10 @@
 import os
 from typing import Literal
 
-from siphon._check.finding import Severity
-
 from ._world import World
 
 __version__: str
 
-def check(path: str, role: str, include_paths: list[str]) -> list[tuple[str, int, int, Severity, str]]: ...
 def install() -> None: ...
 def main(role: str, arguments: list[str]) -> int: ...
 def check(path: str, role: str, include_paths: list[str]) -> list[_Row]: ...

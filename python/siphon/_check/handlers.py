@@ -28,9 +28,10 @@ _KINDS: dict[str, Kind] = {
     "contacts": Kind("list", Kind("Contact")),
 }
 _CALLBACKS = {"on_reply": "proxy.on_reply", "on_failure": "proxy.on_failure"}
-METHODS = frozenset(
-    "INVITE ACK BYE CANCEL REGISTER OPTIONS PRACK SUBSCRIBE NOTIFY PUBLISH INFO REFER MESSAGE UPDATE".split()
-)
+METHODS = frozenset({
+    "INVITE", "ACK", "BYE", "CANCEL", "REGISTER", "OPTIONS", "PRACK", "SUBSCRIBE", "NOTIFY", "PUBLISH", "INFO", "REFER",
+    "MESSAGE", "UPDATE",
+})  # fmt: skip
 
 
 @dataclass(frozen=True)
