@@ -61,7 +61,7 @@ fn each_wrong_script_is_told_in_these_words() {
 #[test]
 fn nothing_is_said_about_scripts_that_are_right() {
     let mut all = scripts("tests/data/right-scripts");
-    all.extend(scripts("docs/snippets"));
+    all.extend(scripts_below("docs/snippets"));
     all.extend(scripts("tests/seed/scripts"));
     all.extend(scripts_below("examples"));
     all.push(root().join("bin/siphon-proxy/default.py"));
