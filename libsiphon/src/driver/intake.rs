@@ -29,6 +29,8 @@ pub(super) struct Intake {
     backlog: VecDeque<Arrived>,
     backlog_octets: usize,
     pub(super) pressure: Pressure,
+    /// Of the mailbox. The two are served in turns, so one may be long while the other is short.
+    mail_pressure: Pressure,
     admitted: Admitted,
     /// A 503 was sent without a transaction: its ACK is on its way.
     has_shed: bool,
@@ -41,6 +43,7 @@ impl Intake {
             backlog: VecDeque::new(),
             backlog_octets: 0,
             pressure: Pressure::default(),
+            mail_pressure: Pressure::default(),
             admitted: Admitted::new(now),
             has_shed: false,
             rng,
@@ -105,10 +108,7 @@ impl Intake {
         }
         match Message::parse(bytes, &world.shared.limits) {
             Ok(message) => {
-                if message.is_request() && message.to_tag().is_none() {
-                    self.admitted.insert(self.admitted.digest(bytes), now);
-                }
-                hand_over(flow, message, core, world);
+                self.hand_over(flow, message, now, core, world);
             }
             Err(refused) => core.feed(Input::Refused { flow, refused: Box::new(refused) }, world),
         }
@@ -133,7 +133,7 @@ impl Intake {
                     let reason = if draining { ShedReason::Draining } else { ShedReason::Overload };
                     return self.refuse(&flow, message.bytes(), message.method(), reason, now, world);
                 }
-                hand_over(flow, message, core, world);
+                self.hand_over(flow, message, now, core, world);
             }
             Frame::Refused(refused) | Frame::Fatal(refused) => {
                 core.feed(Input::Refused { flow, refused: Box::new(refused) }, world);
@@ -152,11 +152,49 @@ impl Intake {
         core: &mut Core<E>,
         world: &mut World,
     ) {
-        self.pressure.observe(&world.shared.overload, delay, now);
-        if self.pressure.sheds(&world.shared.overload, delay) && is_new_work(&message) {
+        let was_overloaded = self.mail_pressure.is_overloaded();
+        self.mail_pressure.observe(&world.shared.overload, delay, now);
+        if self.mail_pressure.is_overloaded() != was_overloaded {
+            world.shared.mailboxes.set_overloaded(world.shard(), !was_overloaded);
+        }
+        if self.mail_pressure.sheds(&world.shared.overload, delay) && self.is_new(&message) {
             return self.refuse(&flow, message.bytes(), message.method(), ShedReason::Overload, now, world);
         }
+        self.admit(&message, now);
         core.feed(Input::Message { flow, message }, world);
+    }
+
+    /// To the shard that owns the message; a new request only while that keeps up with its mail.
+    fn hand_over<E: Engine>(
+        &mut self,
+        flow: Flow,
+        message: Message,
+        now: Instant,
+        core: &mut Core<E>,
+        world: &mut World,
+    ) {
+        let owner = core.engine.owner(&message);
+        if owner == world.shard() {
+            self.admit(&message, now);
+            return core.feed(Input::Message { flow, message }, world);
+        }
+        if world.shared.mailboxes.is_late(owner, &world.shared.overload, now) && self.is_new(&message) {
+            return self.refuse(&flow, message.bytes(), message.method(), ShedReason::Overload, now, world);
+        }
+        self.admit(&message, now);
+        world.post(owner, Post::Mail(Mail::Message { flow, message }));
+    }
+
+    /// Whether a message begins something new, and is no retransmission of what was let in.
+    fn is_new(&self, message: &Message) -> bool {
+        is_new_work(message) && !self.admitted.contains(self.admitted.digest(message.bytes()))
+    }
+
+    /// Remembers a request that is let in, so that its retransmissions are.
+    fn admit(&mut self, message: &Message, now: Instant) {
+        if message.is_request() && message.to_tag().is_none() {
+            self.admitted.insert(self.admitted.digest(message.bytes()), now);
+        }
     }
 
     /// Mail that its shard had no room for: that message is shed, and reading goes on.
@@ -215,14 +253,5 @@ impl Intake {
             }
             world.send(&egress, out.into(), None, now);
         }
-    }
-}
-
-fn hand_over<E: Engine>(flow: Flow, message: Message, core: &mut Core<E>, world: &mut World) {
-    let owner = core.engine.owner(&message);
-    if owner == world.shard() {
-        core.feed(Input::Message { flow, message }, world);
-    } else {
-        world.post(owner, Post::Mail(Mail::Message { flow, message }));
     }
 }

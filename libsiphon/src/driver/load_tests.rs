@@ -188,3 +188,105 @@ fn more_than_the_shard_sustains_is_shed_and_running_calls_are_not() {
     assert!(shed > 0 && served > calls / 20, "served {served}, shed {shed}");
     assert_eq!(node.handle.counters().shed(ShedReason::Overload), shed as u64);
 }
+
+/// An engine that takes half a millisecond for each message, and answers it.
+fn slow_echo() -> React {
+    Arc::new(|flow, message, effects| {
+        let until = std::time::Instant::now() + std::time::Duration::from_micros(500);
+        while std::time::Instant::now() < until {
+            std::hint::spin_loop();
+        }
+        echo()(flow, message, effects);
+    })
+}
+
+#[test]
+fn more_mail_than_a_shard_sustains_is_shed_though_its_own_socket_is_idle() {
+    let mut config = config(Udp, "127.0.0.1:0", 2);
+    config.overload.target = std::time::Duration::from_millis(4);
+    config.overload.interval = std::time::Duration::from_millis(10);
+    let node = Node::start(config, slow_echo());
+    let caller = client_of_shard_0(&node);
+    let running: Vec<UdpSocket> = (0..8).map(|_| client()).collect();
+    let calls = 3000;
+    let (answered, done) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let answers = {
+        let (caller, answered, done) = (caller.try_clone().unwrap(), answered.clone(), done.clone());
+        std::thread::spawn(move || {
+            let (mut served, mut shed) = (0, 0);
+            for _ in 0..calls {
+                if receive(&caller).is_request() {
+                    served += 1
+                } else {
+                    shed += 1
+                }
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+            done.store(1, Ordering::Relaxed);
+            (served, shed)
+        })
+    };
+    // Running calls that reach either shard by its own socket or by mail: each is served, and at once.
+    let address = node.address();
+    let infos = std::thread::spawn(move || {
+        let mut served = 0;
+        while done.load(Ordering::Relaxed) == 0 {
+            for (n, client) in running.iter().enumerate() {
+                client.send_to(&in_dialog("INFO", &format!("old{n}{served}1")), address).unwrap();
+                assert!(receive(client).is_request(), "a request of a running call is never shed");
+                served += 1;
+            }
+        }
+        served
+    });
+    for n in 0..calls {
+        until(|| n - answered.load(Ordering::Relaxed) < 150);
+        // All are owned by shard 1, and shard 0 receives them.
+        caller.send_to(&request("INVITE", &format!("new{}", 2 * n + 1), 0), address).unwrap();
+    }
+    let (served, shed) = answers.join().unwrap();
+    assert!(infos.join().unwrap() > 0);
+    assert_eq!(served + shed, calls, "nobody is left without an answer");
+    assert!(shed > 0 && served > calls / 20, "served {served}, shed {shed}");
+}
+
+#[test]
+fn what_would_wait_too_long_in_another_shards_mailbox_is_turned_away_where_it_came_in() {
+    let node = Node::start(config(Udp, "127.0.0.1:0", 2), echo());
+    let client = client_of_shard_0(&node);
+    let held = hold(&node, 1);
+    let first = request("INVITE", "first1", 0);
+    client.send_to(&first, node.address()).unwrap();
+    // Shard 1 stands still: what comes after the first has waited for an interval is refused by shard 0, at once.
+    let mut refused = 0;
+    let mut posted = vec!["first1".to_owned()];
+    for n in 0.. {
+        let call_id = format!("more{}", 2 * n + 1);
+        client.send_to(&request("INVITE", &call_id, 0), node.address()).unwrap();
+        client.set_read_timeout(Some(std::time::Duration::from_millis(20))).unwrap();
+        let mut buffer = [0; 4096];
+        match client.recv(&mut buffer) {
+            Ok(size) => {
+                let answer = Message::parse(&buffer[..size], &Default::default()).unwrap();
+                assert_eq!((answer.status(), answer.call_id()), (503, call_id.as_str()));
+                refused += 1;
+            }
+            Err(_) => posted.push(call_id),
+        }
+        assert!(n < 400, "shard 0 goes on posting");
+        if refused == 3 {
+            break;
+        }
+    }
+    // A copy of what was let in is not turned away, and neither is a request of a running call.
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    client.send_to(&first, node.address()).unwrap();
+    client.send_to(&in_dialog("BYE", "running1"), node.address()).unwrap();
+    drop(held);
+    posted.extend(["first1".to_owned(), "running1".to_owned()]);
+    for call_id in posted {
+        let served = receive(&client);
+        assert!(served.is_request(), "{}", served.status());
+        assert_eq!(served.call_id(), call_id);
+    }
+}

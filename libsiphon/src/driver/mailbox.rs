@@ -6,12 +6,13 @@
 //! open ticket or transaction, so their own limits bound it.
 
 use crate::base::time::Instant;
+use crate::driver::overload::OverloadSettings;
 use crate::driver::priority::is_new_work;
 use crate::engine::Mail;
 use crate::policy::Ticket;
 use crate::proto::locate::Records;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// What can be posted to a shard.
@@ -73,6 +74,10 @@ struct Mailbox {
     queue: Mutex<VecDeque<(Instant, Post)>>,
     /// Posts that the shard has taken out and not yet handled; they count as waiting.
     taken: AtomicUsize,
+    /// When the oldest waiting post was posted, as far as posters are to know; [`NEVER`] when none waits.
+    oldest: AtomicU64,
+    /// Its shard has seen posts wait for too long for too long.
+    overloaded: AtomicBool,
     /// A wake-up is on its way, or the shard is about to look anyway.
     signalled: AtomicBool,
     waker: mio::Waker,
@@ -91,6 +96,8 @@ impl Mailboxes {
         let mailbox = |waker| Mailbox {
             queue: Mutex::default(),
             taken: AtomicUsize::new(0),
+            oldest: AtomicU64::new(NEVER),
+            overloaded: AtomicBool::new(false),
             signalled: AtomicBool::new(false),
             waker,
         };
@@ -107,6 +114,9 @@ impl Mailboxes {
         {
             let mut queue = mailbox.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let taken = mailbox.taken.load(Ordering::Relaxed);
+            if queue.is_empty() && taken == 0 {
+                mailbox.oldest.store(at.0, Ordering::Relaxed);
+            }
             for post in posts.drain(..) {
                 if queue.len() + taken < self.limits.of(&post) {
                     queue.push_back((at, post));
@@ -137,14 +147,33 @@ impl Mailboxes {
         } else {
             into.append(&mut queue);
         }
-        mailbox.taken.store(into.len(), Ordering::Relaxed);
+        mailbox.holds(into);
     }
 
-    /// The shard has `left` posts in hand.
-    pub fn settle(&self, shard: u8, left: usize) {
+    /// The shard has these posts left in hand.
+    pub fn settle(&self, shard: u8, left: &VecDeque<(Instant, Post)>) {
         if let Some(mailbox) = self.boxes.get(usize::from(shard)) {
-            mailbox.taken.store(left, Ordering::Relaxed);
+            mailbox.holds(left);
         }
+    }
+
+    /// The shard says whether it has more mail than it sustains.
+    pub fn set_overloaded(&self, shard: u8, overloaded: bool) {
+        if let Some(mailbox) = self.boxes.get(usize::from(shard)) {
+            mailbox.overloaded.store(overloaded, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether new work for `shard` would wait too long: what posters ask before they post it, so that it is turned
+    /// away where it came in. A shard that has taken nothing for a whole interval need not say so itself.
+    pub fn is_late(&self, shard: u8, settings: &OverloadSettings, now: Instant) -> bool {
+        let Some(mailbox) = self.boxes.get(usize::from(shard)) else { return false };
+        let oldest = mailbox.oldest.load(Ordering::Relaxed);
+        if oldest == NEVER {
+            return false;
+        }
+        let waited = now.since(Instant(oldest));
+        waited > settings.target && (mailbox.overloaded.load(Ordering::Relaxed) || waited > settings.interval)
     }
 
     /// How many shards there are.
@@ -153,7 +182,17 @@ impl Mailboxes {
     }
 }
 
+/// In place of the time of an oldest post.
+const NEVER: u64 = u64::MAX;
+
 impl Mailbox {
+    /// What its shard has in hand, oldest first. A signal bears no time: what stands behind it does.
+    fn holds(&self, posts: &VecDeque<(Instant, Post)>) {
+        self.taken.store(posts.len(), Ordering::Relaxed);
+        let oldest = posts.iter().take(8).map(|(at, _)| at.0).find(|at| *at != Instant::EPOCH.0);
+        self.oldest.store(oldest.unwrap_or(NEVER), Ordering::Relaxed);
+    }
+
     fn wake(&self) {
         if !self.signalled.swap(true, Ordering::SeqCst) {
             // It fails only when the eventfd is gone, and then so is the shard.

@@ -55,7 +55,8 @@ fn what_the_shard_took_out_and_did_not_handle_yet_still_counts() {
     mailboxes.take(0, &mut taken);
     mailboxes.post_all(0, Instant::EPOCH, &mut two(), &mut refused);
     assert_eq!(refused.len(), 2);
-    mailboxes.settle(0, 1);
+    taken.pop_front();
+    mailboxes.settle(0, &taken);
     mailboxes.post_all(0, Instant::EPOCH, &mut two(), &mut refused);
     assert_eq!(refused.len(), 3, "room for one");
 }
@@ -84,4 +85,31 @@ fn a_post_to_a_shard_that_is_not_there_is_refused() {
     let mut refused = Vec::new();
     mailboxes.post_all(9, Instant::EPOCH, &mut vec![closed(1)], &mut refused);
     assert_eq!(refused.len(), 1);
+}
+
+#[test]
+fn posters_know_how_long_the_oldest_post_has_waited() {
+    let (_poll, mailboxes) = mailboxes(MailLimits::default());
+    let settings = OverloadSettings::default();
+    let at = |ms: u64| Instant(1_000_000_000 + ms * 1000);
+    let late = |ms| mailboxes.is_late(0, &settings, at(ms));
+    let post = |ms| {
+        mailboxes.post_all(0, at(ms), &mut vec![mail(&request("INVITE", "a", 0))], &mut Vec::new());
+    };
+    assert!(!late(0), "nothing waits");
+    post(0);
+    post(90);
+    assert!(!late(100), "a burst is no overload");
+    assert!(late(101), "nothing was taken for a whole interval");
+    let mut taken = VecDeque::new();
+    mailboxes.take(0, &mut taken);
+    assert!(late(101), "taken out is not handled");
+    taken.pop_front();
+    mailboxes.settle(0, &taken);
+    assert!(!late(150));
+    mailboxes.set_overloaded(0, true);
+    assert!(late(111) && !late(110), "of a shard that is overloaded nothing waits longer than the target");
+    taken.clear();
+    mailboxes.settle(0, &taken);
+    assert!(!late(10_000), "what is empty is not late");
 }

@@ -176,7 +176,7 @@ impl<E: Engine> ShardLoop<E> {
         let started = self.now();
         for _ in 0..POSTS_PER_TURN {
             let Some((posted, post)) = self.mail.pop_front() else { break };
-            self.world.shared.mailboxes.settle(self.world.shard(), self.mail.len());
+            self.world.shared.mailboxes.settle(self.world.shard(), &self.mail);
             self.handle_post(posted, post);
             if self.now().since(started) >= PATIENCE_PER_KIND {
                 break;
