@@ -5,11 +5,11 @@ else takes an account here, so this is no open relay. Retransmissions, CANCEL, M
 the ACK to a rejected INVITE are the engine's work and never come here.
 """
 
-from siphon import auth, log, proxy, registrar
+from siphon import Request, auth, log, proxy, registrar
 
 
 @proxy.on_request
-def route(request):
+def route(request: Request) -> None:
     # Inside a dialog, a request follows the route set that record_route() wrote when it began.
     if request.in_dialog:
         if request.loose_route():

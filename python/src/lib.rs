@@ -4,6 +4,7 @@
 
 mod check;
 mod kit;
+mod replay;
 mod roles;
 
 use pyo3::prelude::*;
@@ -13,8 +14,12 @@ use pyo3::prelude::*;
 fn engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     siphon::script::extend(module)?;
     module.add_function(wrap_pyfunction!(roles::main, module)?)?;
+    module.add_function(wrap_pyfunction!(roles::embedded, module)?)?;
     module.add_class::<kit::Kit>()?;
     module.add_function(wrap_pyfunction!(check::check, module)?)?;
+    module.add_class::<replay::Capture>()?;
+    module.add_class::<replay::Captured>()?;
+    module.add_class::<replay::Replay>()?;
     module.add_function(wrap_pyfunction!(install, module)?)?;
     module.add("__version__", siphon::app::cli::version())
 }

@@ -21,3 +21,14 @@ pub(crate) fn main(py: Python<'_>, role: &str, arguments: Vec<OsString>) -> PyRe
     siphon::script::redirect_output(py)?;
     Ok(py.detach(|| run(arguments)))
 }
+
+/// The script and the YAML that a role runs with when it is given none.
+#[pyfunction]
+pub(crate) fn embedded(role: &str) -> PyResult<(&'static str, &'static str)> {
+    match role {
+        "siphon-proxy" => Ok((siphon_proxy::SCRIPT, siphon_proxy::CONFIG)),
+        other => {
+            Err(PyValueError::new_err(format!("this version has no role {other:?}; it has: siphon-proxy")))
+        }
+    }
+}

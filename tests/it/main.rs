@@ -18,6 +18,7 @@ mod parked;
 mod refusals;
 mod registering;
 mod repeats;
+mod replay;
 mod simulation;
 mod softphones;
 mod strained;

@@ -18,6 +18,14 @@ use siphon::sim::{CallPlan, Conditions, Expect, HostId, Manner, Order, Way, ladd
 use siphon_proxy::Proxy;
 use std::path::PathBuf;
 
+/// Handlers of scripts run in this pretended world.
+pub(crate) fn apart(world: Py<PyAny>) -> MakeApart {
+    Box::new(move || {
+        let made = Python::attach(|py| World::new(world.bind(py)));
+        made.map(ApartMode::Stepped).map_err(|error| error.to_string())
+    })
+}
+
 /// A node of a role, with its script, on a network of its own. One thread only.
 #[pyclass(unsendable, module = "siphon_sdk._engine")]
 pub(crate) struct Kit {
@@ -40,10 +48,7 @@ impl Kit {
         shards: Option<u8>,
         world: Py<PyAny>,
     ) -> PyResult<Kit> {
-        let apart: MakeApart = Box::new(move || {
-            let made = Python::attach(|py| World::new(world.bind(py)));
-            made.map(ApartMode::Stepped).map_err(|error| error.to_string())
-        });
+        let apart = apart(world);
         let embedded = |text: &str| Text::embedded(role, text);
         let written = yaml.map(|text| Text { name: yaml_name, text, file: yaml_file });
         let script = source(script_file, script_text);

@@ -15,6 +15,11 @@ impl Lines {
     pub(super) fn from(&self, first: usize) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().skip(first).cloned().collect()
     }
+
+    /// All, which are not kept any longer.
+    pub(super) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Sink for Lines {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod capture;
+mod replay;
 mod watch;
 
 use crate::app::cli;
@@ -25,7 +26,7 @@ use crate::observe::log::{EventLog, Format, Level, Logger};
 use crate::observe::metrics::{Gauge, Metrics};
 use crate::observe::{Observer, Observers};
 use crate::policy::Policy;
-use crate::proto::proxy::own::{Domain, OwnAddresses};
+use crate::proto::proxy::own::{Domain, Listener, OwnAddresses};
 use crate::script::{
     ApartMode, BindingWatcher, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource,
 };
@@ -38,6 +39,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use watch::Watcher;
 
+pub use replay::{Replay, ReplayPlan, Verdict, What};
 pub use watch::Decision;
 
 /// Where a node listens on the virtual wire when its YAML says "everywhere".
@@ -63,6 +65,15 @@ pub struct KitPlan {
 
 /// Makes the surroundings of a script, or says why it cannot.
 pub type MakeApart = Box<dyn Fn() -> Result<ApartMode, String>>;
+
+/// What a node is beside what its YAML says.
+#[derive(Default)]
+struct Beside {
+    /// Where it listens too.
+    sockets: Vec<(Transport, SocketAddr)>,
+    /// Whoever sends credentials is taken at their word.
+    trust_digest: bool,
+}
 
 /// A network with one node of a role on it.
 pub struct Kit {
@@ -110,6 +121,13 @@ impl Kit {
     where
         R::Config: 'static,
     {
+        Kit::start_beside::<R>(plan, Beside::default())
+    }
+
+    fn start_beside<R: SipRole>(plan: KitPlan, mut beside: Beside) -> Result<Kit, String>
+    where
+        R::Config: 'static,
+    {
         let loaded: Loaded<R::Config> =
             config::load(&plan.yaml, R::NAME, &Process).map_err(|problems| problems.to_string())?;
         let mut net = Net::seeded(plan.seed);
@@ -132,13 +150,17 @@ impl Kit {
         let domains = R::blocks(&loaded.config).domains();
         let realm = R::blocks(&loaded.config).realm.to_owned();
         let passwords = passwords(R::blocks(&loaded.config).auth);
-        let sockets: Vec<_> = listens.iter().map(|l| (l.transport, on_the_wire(l.address))).collect();
+        let written: Vec<_> = listens.iter().map(|l| (l.transport, on_the_wire(l.address))).collect();
+        beside.sockets.retain(|socket| !written.contains(socket));
+        // Those beside the YAML come first: what leaves by no listener in particular leaves there.
+        let sockets = [&beside.sockets[..], &written].concat();
         let address = sockets.first().map(|s| s.1).ok_or("no listener")?;
         let told = events.clone();
         let maker = Maker::<R> {
             loaded,
             plan,
             listens,
+            beside,
             stage: stage.clone(),
             logger,
             series,
@@ -259,6 +281,15 @@ impl Kit {
         locked(&self.stage.decisions).iter().skip(first).cloned().collect()
     }
 
+    /// What was logged and not taken yet.
+    fn take_lines(&self) -> Vec<String> {
+        self.lines.take()
+    }
+
+    fn forget_decisions(&self) {
+        locked(&self.stage.decisions).clear();
+    }
+
     /// All metrics in Prometheus's text format.
     pub fn metrics(&self) -> Result<String, String> {
         self.series.text().map_err(|e| e.to_string())
@@ -280,6 +311,7 @@ struct Maker<R: SipRole> {
     loaded: Loaded<R::Config>,
     plan: KitPlan,
     listens: Vec<Listen>,
+    beside: Beside,
     stage: Arc<Stage>,
     logger: Arc<Logger>,
     series: Arc<Metrics>,
@@ -295,10 +327,15 @@ impl<R: SipRole> Maker<R> {
         let listens: Vec<Listen> =
             self.listens.iter().map(|l| Listen { address: with_port(l.address), ..*l }).collect();
         let interfaces = [EVERYWHERE.0, EVERYWHERE.1];
-        let own = OwnAddresses::new(blocks.listeners(&listens), blocks.domains(), &interfaces);
+        let mut listeners = blocks.listeners(&listens);
+        listeners.extend(self.beside.sockets.iter().map(|socket| listener(*socket)));
+        let own = OwnAddresses::new(listeners, blocks.domains(), &interfaces);
         own.set_further_domains(locked(&self.stage.domains).clone());
         let secret = node::secret(&blocks, &mut Rng::seeded(self.plan.seed));
-        let node = node::shared(&blocks, own, secret, life, now);
+        let mut node = node::shared(&blocks, own, secret, life, now);
+        if let Some(node) = Arc::get_mut(&mut node).filter(|_| self.beside.trust_digest) {
+            node.auth.trust_everybody();
+        }
         *locked(&self.stage.built_with) = node.logins.load_full();
         self.stage.add_accounts(&node, blocks.realm);
         let (script, fault) = match self.script(&node) {
@@ -351,6 +388,11 @@ fn passwords(auth: &Auth) -> BTreeMap<String, String> {
         User::Hashes(_) => None,
     };
     auth.users.iter().filter_map(known).collect()
+}
+
+fn listener((transport, bound): (Transport, SocketAddr)) -> Listener {
+    let host = if bound.is_ipv6() { format!("[{}]", bound.ip()) } else { bound.ip().to_string() };
+    Listener { transport, bound, host, port: bound.port() }
 }
 
 /// A listener's address on the virtual wire.

@@ -134,6 +134,7 @@ pub struct Authenticator {
     settings: DigestSettings,
     nonces: Nonces,
     windows: Windows,
+    trusting: bool,
 }
 
 impl Authenticator {
@@ -141,7 +142,13 @@ impl Authenticator {
     pub fn new(settings: DigestSettings, secret: Secret) -> Self {
         let nonces = Nonces::new(secret, settings.nonce_lifetime);
         let windows = Windows::new(settings.max_nonces);
-        Authenticator { settings, nonces, windows }
+        Authenticator { settings, nonces, windows, trusting: false }
+    }
+
+    /// From now on whoever sends credentials for the realm is taken at their word. For the replay of a recorded trace,
+    /// whose nonces another node made: nothing that serves anybody may call this.
+    pub fn trust_everybody(&mut self) {
+        self.trusting = true;
     }
 
     /// The algorithms it offers, strongest first.
@@ -247,6 +254,9 @@ impl Authenticator {
         now: Instant,
     ) -> Result<Verified, &'static str> {
         let given = Given::read(params)?;
+        if self.trusting {
+            return Ok(Verified::User(given.user.as_ref().into()));
+        }
         let Some((algorithm, session)) = Algorithm::from_token(&given.algorithm) else {
             return Ok(Verified::Refused);
         };

@@ -155,6 +155,15 @@ fn a_nonce_of_another_node_is_stale_and_one_of_another_realm_too() {
 }
 
 #[test]
+fn a_replay_takes_recorded_credentials_at_their_word_and_still_asks_for_some() {
+    let mut auth = authenticator(all());
+    let other = Authenticator::new(all(), Secret::new(5, 5));
+    auth.trust_everybody();
+    assert_eq!(outcome(&auth, &signed(&other, "unknown", NOW), NOW), "ok alice");
+    assert_eq!(outcome(&auth, &register(&[]), NOW), "401 stale=false");
+}
+
+#[test]
 fn credentials_for_another_realm_or_scheme_are_passed_over() {
     let auth = authenticator(all());
     let good = signed(&auth, "secret", NOW).header(HeaderId::Authorization).unwrap().into_owned();
