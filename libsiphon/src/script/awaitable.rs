@@ -10,6 +10,7 @@ use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// What a parked handler waits for.
@@ -29,7 +30,8 @@ enum State {
     Done,
 }
 
-/// An awaitable of ours.
+/// What calls marked "awaitable" give in an `async def` handler; awaiting it gives the value, once. In a plain `def`
+/// they give the value itself. It has no truth value, so that a forgotten `await` is noticed.
 #[pyclass(frozen, module = "siphon", name = "Awaitable")]
 pub(crate) struct Awaitable {
     what: &'static str,
@@ -74,6 +76,12 @@ fn result(py: Python<'_>, outcome: Option<Outcome>) -> PyResult<Py<PyAny>> {
 
 #[pymethods]
 impl Awaitable {
+    /// `Awaitable[Reply]` in an annotation.
+    #[classmethod]
+    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, _value: &Bound<'py, PyAny>) -> Bound<'py, PyType> {
+        cls.clone()
+    }
+
     fn __await__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
         let this = slf.get();

@@ -8,7 +8,8 @@ use pyo3::exceptions::PyLookupError;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-/// The caches of the node.
+/// What scripts keep from one request to another: the caches of the YAML's `cache`, each by its name, in the memory
+/// of the node. Full, the least recently used entry goes. An unknown name raises LookupError.
 #[pyclass(frozen, module = "siphon", name = "Cache")]
 pub(crate) struct CacheNamespace;
 
@@ -26,14 +27,14 @@ fn named<'c>(context: &'c Arc<Context>, name: &str) -> PyResult<&'c Cache> {
 
 #[pymethods]
 impl CacheNamespace {
-    /// The text under `key`, or None.
+    /// Awaitable: the text under `key`; None when there is none, or its time is over.
     fn fetch<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         let found = named(&context, name)?.fetch(key, context.now());
         immediate(py, &context, "cache.fetch()", found)
     }
 
-    /// Stores text, for `ttl` seconds (or `"30s"`), or for the cache's own time.
+    /// Awaitable: stores text for `ttl` seconds (or `"5m"`), by default for the cache's `local_ttl_secs`. True.
     #[pyo3(signature = (name, key, value, ttl=None))]
     fn store<'py>(
         &self,
@@ -54,19 +55,22 @@ impl CacheNamespace {
         Ok(context::current()?.script.caches.iter().any(|c| c.name == name))
     }
 
+    /// Awaitable: removes what is under `key`. True when there was something.
     fn delete<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         let done = named(&context, name)?.delete(key, context.now());
         immediate(py, &context, "cache.delete()", done)
     }
 
+    /// Awaitable: whether there is something under `key`.
     fn exists<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         let found = named(&context, name)?.exists(key, context.now());
         immediate(py, &context, "cache.exists()", found)
     }
 
-    /// Gives what is under `key` another time to live, from now.
+    /// Awaitable: gives what is under `key` another time to live, in seconds from now (or `"5m"`). False when there
+    /// is nothing.
     fn expire<'py>(&self, name: &str, key: &str, ttl: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         let ttl_value = convert::duration(ttl, 1.0)?;
@@ -74,7 +78,8 @@ impl CacheNamespace {
         immediate(ttl.py(), &context, "cache.expire()", done)
     }
 
-    /// Appends to the list under `key`; its length, or None when `key` holds text or the list is full.
+    /// Awaitable: appends to the list under `key`. Its length; None when `key` holds text or the list has 10,000
+    /// items.
     fn list_push<'py>(
         &self,
         py: Python<'py>,
@@ -87,20 +92,21 @@ impl CacheNamespace {
         immediate(py, &context, "cache.list_push()", length)
     }
 
-    /// Takes the whole list under `key`.
+    /// Awaitable: takes the whole list under `key`, oldest first; empty when there is none.
     fn list_pop_all<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         let items = named(&context, name)?.list_pop_all(key, context.now());
         immediate(py, &context, "cache.list_pop_all()", items)
     }
 
+    /// Awaitable: the length of the list under `key`, 0 without one; None when `key` holds text.
     fn list_len<'py>(&self, py: Python<'py>, name: &str, key: &str) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         let length = named(&context, name)?.list_len(key, context.now());
         immediate(py, &context, "cache.list_len()", length)
     }
 
-    /// Items in all lists whose key begins with `prefix`.
+    /// Awaitable: how many items all lists hold whose key begins with `prefix`.
     fn list_len_sum<'py>(&self, py: Python<'py>, name: &str, prefix: &str) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         let sum = named(&context, name)?.list_len_sum(prefix, context.now());

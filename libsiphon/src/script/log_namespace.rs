@@ -6,7 +6,8 @@ use super::services::{LogLevel, LogLine};
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict};
 
-/// The log.
+/// The log of the node. Fields are named values: `log.info("a call", caller=user)`. The script's line and the Call-ID
+/// are added.
 #[pyclass(frozen, module = "siphon", name = "Log")]
 pub(crate) struct Log;
 
@@ -40,26 +41,31 @@ pub(crate) fn emitter(py: Python<'_>) -> PyResult<Bound<'_, PyCFunction>> {
 
 #[pymethods]
 impl Log {
+    /// Writes a line that `log.level: debug` shows.
     #[pyo3(signature = (text, **fields))]
     fn debug(&self, text: &Bound<'_, PyAny>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         write(LogLevel::Debug, text, fields)
     }
 
+    /// Writes a line that `log.level: info` shows.
     #[pyo3(signature = (text, **fields))]
     fn info(&self, text: &Bound<'_, PyAny>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         write(LogLevel::Info, text, fields)
     }
 
+    /// The same as `warning`.
     #[pyo3(signature = (text, **fields))]
     fn warn(&self, text: &Bound<'_, PyAny>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         write(LogLevel::Warning, text, fields)
     }
 
+    /// Writes a line about something that needs a look.
     #[pyo3(signature = (text, **fields))]
     fn warning(&self, text: &Bound<'_, PyAny>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         write(LogLevel::Warning, text, fields)
     }
 
+    /// Writes a line about something that is broken.
     #[pyo3(signature = (text, **fields))]
     fn error(&self, text: &Bound<'_, PyAny>, fields: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
         write(LogLevel::Error, text, fields)

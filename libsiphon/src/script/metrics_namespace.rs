@@ -8,7 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Arc;
 
-/// Metrics of scripts.
+/// Metrics of the script's own, offered beside those of the node. The same definition after a reload is the same
+/// metric, and its values go on.
 #[pyclass(frozen, module = "siphon", name = "Metrics")]
 pub(crate) struct Metrics;
 
@@ -69,12 +70,13 @@ impl Series {
     }
 }
 
-/// Only goes up.
+/// A metric that only goes up.
 #[pyclass(frozen, module = "siphon", name = "Counter")]
 pub(crate) struct Counter(Series);
 
 #[pymethods]
 impl Counter {
+    /// Adds `n`, 1 by default. Raises ValueError for less than 0, and where labels are missing.
     #[pyo3(signature = (n=1.0))]
     fn inc(&self, n: f64) -> PyResult<()> {
         if !(n.is_finite() && n >= 0.0) {
@@ -84,52 +86,62 @@ impl Counter {
         Ok(())
     }
 
+    /// The series with these values of the labels. Raises ValueError unless exactly the labels of the definition are
+    /// given. Past 1000 series of a metric, new ones are not counted.
     #[pyo3(signature = (**values))]
     fn labels(&self, values: Option<&Bound<'_, PyDict>>) -> PyResult<Counter> {
         self.0.with_labels(values).map(Counter)
     }
 }
 
-/// Goes up and down.
+/// A metric that goes up and down.
 #[pyclass(frozen, module = "siphon", name = "Gauge")]
 pub(crate) struct Gauge(Series);
 
 #[pymethods]
 impl Gauge {
+    /// Adds `n`, 1 by default.
     #[pyo3(signature = (n=1.0))]
     fn inc(&self, n: f64) -> PyResult<()> {
         self.0.metric.add(&self.0.values()?, n);
         Ok(())
     }
 
+    /// Takes `n` away, 1 by default.
     #[pyo3(signature = (n=1.0))]
     fn dec(&self, n: f64) -> PyResult<()> {
         self.0.metric.add(&self.0.values()?, -n);
         Ok(())
     }
 
+    /// Sets the value.
     fn set(&self, v: f64) -> PyResult<()> {
         self.0.metric.set(&self.0.values()?, v);
         Ok(())
     }
 
+    /// The series with these values of the labels. Raises ValueError unless exactly the labels of the definition are
+    /// given. Past 1000 series of a metric, new ones are not counted.
     #[pyo3(signature = (**values))]
     fn labels(&self, values: Option<&Bound<'_, PyDict>>) -> PyResult<Gauge> {
         self.0.with_labels(values).map(Gauge)
     }
 }
 
-/// Counts observations in buckets.
+/// A metric that counts observations by size.
 #[pyclass(frozen, module = "siphon", name = "Histogram")]
 pub(crate) struct Histogram(Series);
 
 #[pymethods]
 impl Histogram {
+    /// Counts one observation of this size.
     fn observe(&self, v: f64) -> PyResult<()> {
         self.0.metric.observe(&self.0.values()?, v);
         Ok(())
     }
 
+    /// The series with these values of the labels. Raises ValueError unless exactly the labels of the definition are
+    /// given. Past 1000 series of a metric, new ones are not counted.
     #[pyo3(signature = (**values))]
     fn labels(&self, values: Option<&Bound<'_, PyDict>>) -> PyResult<Histogram> {
         self.0.with_labels(values).map(Histogram)
@@ -138,16 +150,21 @@ impl Histogram {
 
 #[pymethods]
 impl Metrics {
+    /// A metric that only goes up. `labels` are the names of its labels. Raises ValueError for a name that is none in
+    /// Prometheus or belongs to another definition.
     #[pyo3(signature = (name, help, labels=None))]
     fn counter(&self, name: &str, help: &str, labels: Option<Vec<String>>) -> PyResult<Counter> {
         Series::define(MetricKind::Counter, name, help, labels, None).map(Counter)
     }
 
+    /// A metric that goes up and down. As for `counter`.
     #[pyo3(signature = (name, help, labels=None))]
     fn gauge(&self, name: &str, help: &str, labels: Option<Vec<String>>) -> PyResult<Gauge> {
         Series::define(MetricKind::Gauge, name, help, labels, None).map(Gauge)
     }
 
+    /// A metric that counts observations by size. `buckets` are the upper bounds, ascending; Prometheus' own by
+    /// default. As for `counter`.
     #[pyo3(signature = (name, help, labels=None, buckets=None))]
     fn histogram(
         &self,

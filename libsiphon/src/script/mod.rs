@@ -35,6 +35,7 @@ mod registrar_namespace;
 mod reply;
 mod request;
 mod request_edits;
+mod request_state;
 mod run_delay;
 mod sanity;
 mod services;

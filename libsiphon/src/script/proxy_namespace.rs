@@ -15,7 +15,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-/// The proxy.
+/// The decorators of a proxy script, requests of its own, and checks.
 #[pyclass(frozen, module = "siphon", name = "Proxy")]
 pub(crate) struct Proxy;
 
@@ -64,8 +64,9 @@ fn methods(filter: &str) -> PyResult<Vec<String>> {
 
 #[pymethods]
 impl Proxy {
-    /// Decorator: called for every new request, in-dialog requests and the ACK to a 2xx included; with a filter such
-    /// as `"INVITE|SUBSCRIBE"` for those methods only.
+    /// Decorator: `f(request)` is called for every new request, in-dialog requests and the ACK to a 2xx included;
+    /// with a filter such as `"INVITE|SUBSCRIBE"` for those methods only. CANCEL, retransmissions and the ACK to a
+    /// failure never come (RFC 3261 16.10, 17.2). A method without a handler is routed by the engine.
     #[pyo3(signature = (fn_or_filter=None))]
     fn on_request<'py>(
         &self,
@@ -90,26 +91,34 @@ impl Proxy {
         Ok(Bound::new(py, RequestDecorator { filter })?.into_any())
     }
 
-    /// Decorator: called for each response on a relayed request. It is forwarded unless the handler says otherwise.
+    /// Decorator: `f(request, reply)` is called for each response on a relayed request but 100; it is forwarded
+    /// unless the handler says otherwise (RFC 3261 16.7).
     fn on_reply<'py>(&self, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         register(Event::Reply, &function)?;
         Ok(function)
     }
 
-    /// Decorator: called once, with the best final response, when a relayed request fails.
+    /// Decorator: `f(request, reply)` is called once, with the best final response of 300 or more of the whole
+    /// transaction (RFC 3261 16.7 step 6); a time-out arrives as a local 408. Never after CANCEL. It may relay, fork
+    /// or reply; doing nothing sends the response up.
     fn on_failure<'py>(&self, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         register(Event::Failure, &function)?;
         Ok(function)
     }
 
-    /// Decorator: called when the client cancels a relayed INVITE, which is answered already.
+    /// Decorator: `f(request)` is called when the client cancels a relayed INVITE, which is answered already (RFC
+    /// 3261 16.10). It decides nothing.
     fn on_cancel<'py>(&self, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         register(Event::Cancel, &function)?;
         Ok(function)
     }
 
-    /// Sends a request outside any dialog. With `wait_for_response` the result is the final `Reply`, or None when
-    /// none came within `timeout_ms`; otherwise None.
+    /// Awaitable: sends a request of our own, outside any dialog (RFC 3261 8.1).
+    ///
+    /// With `wait_for_response` the result is the final Reply, or None when none came within `timeout_ms`
+    /// milliseconds (or `"2s"`; default 2 s); otherwise None at once. `headers` are added to what the engine makes; a
+    /// Route among them is followed unless `next_hop` is given. It leaves with what the handler records, and is
+    /// dropped with it. Raises ValueError for ACK, CANCEL and text that is no URI.
     #[pyo3(signature = (method, ruri, headers=None, body=None, next_hop=None, wait_for_response=false, timeout_ms=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords scripts know")]
     fn send_request<'py>(
@@ -169,13 +178,14 @@ impl Proxy {
         immediate(py, &context, "proxy.send_request()", py.None())
     }
 
-    /// Checks against floods and malformed requests.
+    /// The checks under the place that older scripts know.
     #[getter]
     fn _utils(&self) -> ProxyUtils {
         ProxyUtils
     }
 
-    /// The same as `proxy._utils.rate_limit`.
+    /// Counts the request against its source address. When that sent more than `max_requests` in a window of so many
+    /// seconds the result is False, and the 503 with Retry-After is recorded.
     fn rate_limit(
         &self,
         request: &Bound<'_, Request>,
@@ -185,7 +195,8 @@ impl Proxy {
         ProxyUtils.rate_limit(request, window_secs, max_requests)
     }
 
-    /// The same as `proxy._utils.sanity_check`.
+    /// False when something is missing or malformed that serving the request takes; the 400 or 483 is recorded (RFC
+    /// 3261 16.3).
     fn sanity_check(&self, request: &Bound<'_, Request>) -> PyResult<bool> {
         ProxyUtils.sanity_check(request)
     }
@@ -195,14 +206,14 @@ impl Proxy {
     }
 }
 
-/// `proxy._utils`.
+/// Checks against floods and malformed requests: `proxy._utils`.
 #[pyclass(frozen, module = "siphon", name = "ProxyUtils")]
 pub(crate) struct ProxyUtils;
 
 #[pymethods]
 impl ProxyUtils {
-    /// Counts the request against its source address; when there were more than `max_requests` in the window, the
-    /// 503 is recorded and the result is False.
+    /// Counts the request against its source address. When that sent more than `max_requests` in a window of so many
+    /// seconds the result is False, and the 503 with Retry-After is recorded.
     fn rate_limit(
         &self,
         request: &Bound<'_, Request>,
@@ -226,7 +237,8 @@ impl ProxyUtils {
         Ok(within)
     }
 
-    /// Whether the request has what it needs to be served; when not, the 400 or 483 is recorded.
+    /// False when something is missing or malformed that serving the request takes; the 400 or 483 is recorded (RFC
+    /// 3261 16.3).
     fn sanity_check(&self, request: &Bound<'_, Request>) -> PyResult<bool> {
         let mut state = request.get().state();
         state.alive()?;

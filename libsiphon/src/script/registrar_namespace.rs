@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Arc;
 
-/// The path a message took.
+/// The path a message took: transport, both ends, connection (RFC 5626).
 #[pyclass(frozen, module = "siphon", name = "Flow")]
 #[derive(Clone)]
 pub(crate) struct PyFlow {
@@ -26,27 +26,31 @@ pub(crate) struct PyFlow {
 
 #[pymethods]
 impl PyFlow {
+    /// The transport in lower case: `udp` or `tcp` in this version.
     #[getter]
     fn transport(&self) -> &'static str {
         self.flow.transport.uri_token()
     }
 
+    /// `address:port` of the other end.
     #[getter]
     fn remote_addr(&self) -> String {
         self.flow.remote.to_string()
     }
 
+    /// `address:port` of this end.
     #[getter]
     fn local_addr(&self) -> String {
         self.flow.local.to_string()
     }
 
-    /// Names the connection within this node; `None` for UDP.
+    /// Names the connection within this node; None for UDP.
     #[getter]
     fn connection_id(&self) -> Option<String> {
         self.flow.connection.map(|c| format!("{}-{}-{}", c.shard, c.slot, c.generation))
     }
 
+    /// Whether it led somewhere when it was asked for.
     #[getter]
     fn is_alive(&self) -> bool {
         self.alive
@@ -57,7 +61,7 @@ impl PyFlow {
     }
 }
 
-/// A binding of an address of record, as it was when it was looked up.
+/// A binding of an address of record, as it was when it was looked up (RFC 3261 10). `str()` is its URI.
 #[pyclass(frozen, module = "siphon", name = "Contact")]
 pub(crate) struct Contact {
     binding: Arc<Binding>,
@@ -86,12 +90,14 @@ pub(crate) fn has_binding(value: &Bound<'_, PyAny>) -> bool {
 
 #[pymethods]
 impl Contact {
-    /// The contact URI. It remembers its binding: relaying or forking to it takes Path, flow and received address.
+    /// The contact URI. It remembers its binding: relaying or forking to it takes Path, flow and received address, as
+    /// passing the Contact does.
     #[getter]
     fn uri(&self) -> SipUri {
         SipUri::of_binding(&self.binding)
     }
 
+    /// The preference, 0.0 to 1.0 (RFC 3261 20.10). Default 1.0.
     #[getter]
     fn q(&self) -> f64 {
         f64::from(self.binding.q) / 1000.0
@@ -103,38 +109,43 @@ impl Contact {
         self.binding.expires_in(self.at)
     }
 
+    /// Seconds since its last REGISTER.
     #[getter]
     fn age_secs(&self) -> u64 {
         self.binding.age_secs(self.at)
     }
 
+    /// The Path it registered with, topmost first; requests to it go that way (RFC 3327).
     #[getter]
     fn path(&self) -> Vec<&str> {
         self.binding.path.iter().map(|p| &**p).collect()
     }
 
-    /// `address:port` that the REGISTER came from, when the contact URI says otherwise.
+    /// `address:port` that the REGISTER came from, where the contact URI says otherwise; else None.
     #[getter]
     fn received(&self) -> Option<String> {
         self.binding.received.map(|r| r.to_string())
     }
 
+    /// The path of the REGISTER, where requests must go back along it; else None.
     #[getter]
     fn flow(&self) -> Option<PyFlow> {
         self.binding.flow.map(|flow| PyFlow { flow, alive: true })
     }
 
-    /// User-Agent of the REGISTER.
+    /// User-Agent of the REGISTER; None when it had none.
     #[getter]
     fn user_agent(&self) -> Option<&str> {
         self.binding.user_agent.as_deref()
     }
 
+    /// The `+sip.instance` of the phone; None when it gave none (RFC 5626 4.1).
     #[getter]
     fn instance_id(&self) -> Option<&str> {
         self.binding.instance_id.as_deref()
     }
 
+    /// The `reg-id` of the flow; None when it gave none (RFC 5626 4.2).
     #[getter]
     fn reg_id(&self) -> Option<u32> {
         self.binding.reg_id
@@ -147,7 +158,7 @@ impl Contact {
         Ok(context::current()?.services().is_local(&uri))
     }
 
-    /// Other parameters of the Contact header field (RFC 3840 feature tags and the like).
+    /// Other parameters of the Contact header field, such as RFC 3840 feature tags; a flag has the value None.
     #[getter]
     fn params<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let params = PyDict::new(py);
@@ -166,7 +177,7 @@ impl Contact {
     }
 }
 
-/// The location service (RFC 3261 10).
+/// The location service of the node: addresses of record and their bindings (RFC 3261 10).
 #[pyclass(frozen, module = "siphon", name = "Registrar")]
 pub(crate) struct Registrar;
 
@@ -181,7 +192,12 @@ fn address_of_record(value: &Bound<'_, PyAny>) -> PyResult<Text> {
 
 #[pymethods]
 impl Registrar {
-    /// Stores the bindings of a REGISTER and records the reply; True when they are stored.
+    /// Stores the bindings of a REGISTER and records the answer: 200 with the contacts, Path, Service-Route and GRUU,
+    /// or 400, 403, 423, 500, 503 (RFC 3261 10.3). True when they are stored. The answer leaves when the handler
+    /// returns.
+    ///
+    /// `force` has them replace all others of the address of record, whatever Call-ID and CSeq say. `aliases` are
+    /// further addresses of record that share them. A later `reply` with 300 or more takes them back.
     #[pyo3(signature = (request, force=false, aliases=None))]
     fn save(
         &self,
@@ -208,37 +224,39 @@ impl Registrar {
         Ok(ok)
     }
 
-    /// The bindings of an address of record, best `q` first.
+    /// The bindings of an address of record, best `q` first, also for an alias or a GRUU (RFC 5627); an empty list
+    /// when nobody is registered. Text without a scheme counts as `sip:`. Raises ValueError for text that is no URI.
     fn lookup(&self, uri: &Bound<'_, PyAny>) -> PyResult<Vec<Contact>> {
         let context = context::current()?;
         let found = context.services().lookup(&address_of_record(uri)?, context.now());
         Ok(found.into_iter().map(|b| Contact::of(b, context.now())).collect())
     }
 
+    /// Whether the address of record has a binding.
     fn is_registered(&self, uri: &Bound<'_, PyAny>) -> PyResult<bool> {
         let context = context::current()?;
         Ok(!context.services().lookup(&address_of_record(uri)?, context.now()).is_empty())
     }
 
-    /// Removes all bindings of an address of record.
+    /// Removes all bindings of an address of record at once. True when there were any.
     fn remove(&self, uri: &Bound<'_, PyAny>) -> PyResult<bool> {
         let context = context::current()?;
         Ok(context.services().remove(&address_of_record(uri)?, context.now()) > 0)
     }
 
-    /// Removes all bindings of an address of record, as their end of life would.
+    /// Removes all bindings of an address of record, as the end of their time would. True when there were any.
     fn expire(&self, uri: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.remove(uri)
     }
 
-    /// How many addresses of record have bindings.
+    /// Awaitable: how many addresses of record have bindings.
     fn aor_count<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let context = context::current()?;
         super::awaitable::immediate(py, &context, "registrar.aor_count()", context.services().aor_count())
     }
 
-    /// Decorator: called with the address of record, `registered`, `refreshed`, `deregistered` or `expired`, and
-    /// the contacts left.
+    /// Decorator: `f(aor, event_type, contacts)` is called after bindings changed, with the address of record,
+    /// `registered`, `refreshed`, `deregistered` or `expired`, and the contacts that are left. It decides nothing.
     fn on_change<'py>(&self, function: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         register(Event::BindingChange, &function)?;
         Ok(function)
@@ -258,7 +276,7 @@ pub(crate) fn register(event: Event, function: &Bound<'_, PyAny>) -> PyResult<()
     })
 }
 
-/// Digest authentication (RFC 7616, RFC 3261 22).
+/// Digest authentication against `auth.users`, or against what the script passes (RFC 7616, RFC 3261 22).
 #[pyclass(frozen, module = "siphon", name = "Auth")]
 pub(crate) struct Auth;
 
@@ -293,7 +311,11 @@ fn check(
 
 #[pymethods]
 impl Auth {
-    /// True when the request carries the right Authorization; otherwise the 401 is recorded.
+    /// True when the Authorization is right, as a registrar asks for it; `auth_user` has the name then. Otherwise
+    /// False, and the 401 is recorded: the handler just returns (RFC 3261 22.2).
+    ///
+    /// `realm` defaults to `auth.realm`. With `password`, or `ha1` (hexadecimal MD5 of `user:realm:password`), that
+    /// is checked in place of `auth.users`.
     #[pyo3(signature = (target, realm=None, password=None, ha1=None))]
     fn require_www_digest(
         &self,
@@ -317,7 +339,8 @@ impl Auth {
         check(target.py(), target, DigestKind::Www, realm, (password, ha1), true)
     }
 
-    /// True when the request carries the right Proxy-Authorization; otherwise the 407 is recorded.
+    /// True when the Proxy-Authorization is right; `auth_user` has the name then. Otherwise False, and the 407 is
+    /// recorded (RFC 3261 22.3). Arguments as for `require_www_digest`.
     #[pyo3(signature = (target, realm=None, password=None, ha1=None))]
     fn require_proxy_digest(
         &self,
@@ -329,7 +352,8 @@ impl Auth {
         check(target.py(), target, DigestKind::Proxy, realm, (password, ha1), true)
     }
 
-    /// Checks Authorization or, when there is none, Proxy-Authorization, and decides nothing.
+    /// Whether Authorization or, when there is none, Proxy-Authorization is right; decides nothing and challenges
+    /// nobody. Arguments as for `require_www_digest`.
     #[pyo3(signature = (target, realm=None, password=None, ha1=None))]
     fn verify_digest(
         &self,

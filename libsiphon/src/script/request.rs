@@ -4,171 +4,38 @@ use super::convert;
 use super::edits;
 use super::frame::script_line;
 use super::handler::Event;
-use super::record::{Phase, Record, TransactionKeep, callback, complain};
+use super::record::{callback, complain};
 use super::request_edits;
-use super::services::{LogLevel, Saved};
+pub(crate) use super::request_state::State;
+use super::request_state::Which;
+use super::services::LogLevel;
 use super::uri::SipUri;
-use crate::base::flow::Flow;
 use crate::base::text::Text;
 use crate::policy::{Decision, RelayOptions, ReplySpec, Strategy, Target};
-use crate::wire::sip::{HeaderId, Message, Method, NameAddr, Scheme, Uri};
+use crate::wire::sip::{HeaderId, Message, Method, Scheme, Uri};
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pyo3::create_exception!(
     siphon,
     TransactionEnded,
     PyRuntimeError,
-    "The transaction ended while the handler was parked: nothing it decides has an effect."
+    "Raised by a verb after the transaction ended while the handler was parked: nothing it decides has an effect."
 );
 pyo3::create_exception!(
     siphon,
     Cancelled,
     pyo3::exceptions::PyException,
-    "The client cancelled, or the transaction ended otherwise, while the handler awaited."
+    "Raised at an `await` when the client cancelled, or the transaction ended otherwise (RFC 3261 9)."
 );
 
-/// A SIP request.
+/// A SIP request: the message as received, with the edits made so far. It belongs to its handler: after the
+/// transaction has ended its verbs raise `TransactionEnded`.
 #[pyclass(frozen, module = "siphon", name = "Request", weakref)]
 pub(crate) struct Request {
     state: Mutex<State>,
-}
-
-/// What a `Request` holds for the time of its handler.
-pub(crate) struct State {
-    pub(crate) message: Message,
-    pub(crate) flow: Flow,
-    pub(crate) consumed_routes: u8,
-    pub(crate) on_route: bool,
-    pub(crate) is_local: bool,
-    pub(crate) auth_user: Option<Text>,
-    pub(crate) held: Option<Arc<TransactionKeep>>,
-    pub(crate) record: Record,
-    /// Line of the decision that was committed.
-    pub(crate) committed: Option<Text>,
-    /// The request was relayed: edits come too late.
-    pub(crate) relayed: bool,
-    /// The transaction ended while the handler was parked.
-    pub(crate) ended: bool,
-    /// The script asked for the topmost own Route values to count as gone.
-    pub(crate) loose_routed: bool,
-    /// `fix_nated_register` was called.
-    pub(crate) natted: bool,
-    /// URI objects already made.
-    uris: [Option<Py<SipUri>>; 3],
-}
-
-/// Slots of [`State::uris`].
-#[derive(Clone, Copy)]
-enum Which {
-    Ruri,
-    From,
-    To,
-}
-
-impl State {
-    pub(crate) fn new(
-        question: &crate::policy::Question,
-        phase: Phase,
-        held: Option<Arc<TransactionKeep>>,
-    ) -> State {
-        State {
-            message: question.request.clone(),
-            flow: question.flow,
-            consumed_routes: question.consumed_routes,
-            on_route: question.on_route,
-            is_local: question.is_local,
-            auth_user: held.as_ref().and_then(|k| k.auth_user.clone()),
-            held,
-            record: Record::default(),
-            committed: None,
-            relayed: matches!(phase, Phase::Reply | Phase::Cancelled),
-            ended: false,
-            loose_routed: false,
-            natted: false,
-            uris: [None, None, None],
-        }
-    }
-
-    /// Refuses verbs of a handler whose transaction is gone.
-    pub(crate) fn alive(&self) -> PyResult<()> {
-        if self.ended { Err(TransactionEnded::new_err("the transaction has ended")) } else { Ok(()) }
-    }
-
-    /// Records a decision of the running script line.
-    pub(crate) fn decide(&mut self, py: Python<'_>, decision: Decision) -> PyResult<()> {
-        self.alive()?;
-        let line = script_line(py);
-        self.record.decide(decision, line, &self.message, self.committed.as_ref());
-        Ok(())
-    }
-
-    /// Records what a failed check is answered with.
-    pub(crate) fn refuse(&mut self, py: Python<'_>, spec: ReplySpec) -> PyResult<()> {
-        if self.message.method() == Method::Ack {
-            return self.decide(py, Decision::Drop);
-        }
-        self.decide(py, Decision::Reply(spec))
-    }
-
-    /// Records the answer of a save; it leaves when the handler returns.
-    pub(crate) fn saved(&mut self, py: Python<'_>, saved: Saved) -> PyResult<()> {
-        let had_decided = self.record.decided.is_some() || self.committed.is_some();
-        self.decide(py, Decision::Reply(saved.reply))?;
-        if !had_decided {
-            self.record.commit = saved.commit;
-            self.record.save = Some(super::record::Save { ok: saved.ok, undo: saved.undo });
-        }
-        Ok(())
-    }
-
-    /// The request after an edit.
-    pub(crate) fn edited(&mut self, message: Message) {
-        let before = std::mem::replace(&mut self.message, message);
-        self.record.before.get_or_insert(before);
-        self.uris = [None, None, None];
-    }
-
-    fn uri(&mut self, py: Python<'_>, which: Which) -> PyResult<Py<SipUri>> {
-        let slot = which as usize;
-        if let Some(Some(made)) = self.uris.get(slot) {
-            return Ok(made.clone_ref(py));
-        }
-        let address = |a: Result<NameAddr<'_>, _>| match a {
-            Ok(a) => SipUri::part(&self.message, a.uri.as_str()),
-            Err(_) => SipUri::own("".into()),
-        };
-        let uri = match which {
-            Which::Ruri => SipUri::request_uri(&self.message, self.is_local),
-            Which::From => address(self.message.from()),
-            Which::To => address(self.message.to()),
-        };
-        let made = Py::new(py, uri)?;
-        if let Some(place) = self.uris.get_mut(slot) {
-            *place = Some(made.clone_ref(py));
-        }
-        Ok(made)
-    }
-
-    /// Called before a header field of that name changes.
-    fn about_to_touch(&mut self, name: &str) -> PyResult<()> {
-        if HeaderId::from_name(name) == HeaderId::Route { self.pop_consumed() } else { Ok(()) }
-    }
-
-    /// Topmost Route values that the script is shown as gone.
-    pub(crate) fn hidden_routes(&self) -> usize {
-        if self.loose_routed { usize::from(self.consumed_routes) } else { 0 }
-    }
-
-    /// Options and extra targets of a relay, in the engine's words.
-    fn relay_decision(&self, target: Option<Target>, options: RelayOptions) -> Decision {
-        match target {
-            None => Decision::Relay(options),
-            Some(target) => Decision::Fork { targets: vec![target], strategy: Strategy::Sequential, options },
-        }
-    }
 }
 
 impl Request {
@@ -223,56 +90,68 @@ pub(crate) fn status(code: u16) -> PyResult<u16> {
 
 #[pymethods]
 impl Request {
+    /// The method, such as `INVITE`, as the request line has it (RFC 3261 7.1).
     #[getter]
     fn method<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         method_name(py, &self.state().message)
     }
 
+    /// The Request-URI (RFC 3261 7.1), after any `set_ruri`. `ruri.is_local` says whether it is this node's to serve.
     #[getter]
     fn ruri(&self, py: Python<'_>) -> PyResult<Py<SipUri>> {
         self.state().uri(py, Which::Ruri)
     }
 
+    /// The URI of From (RFC 3261 20.20). It is what the sender claims; `auth_user` is what was proved.
     #[getter]
     fn from_uri(&self, py: Python<'_>) -> PyResult<Py<SipUri>> {
         self.state().uri(py, Which::From)
     }
 
+    /// The URI of To (RFC 3261 20.39): whom the sender meant, whatever the Request-URI has become.
     #[getter]
     fn to_uri(&self, py: Python<'_>) -> PyResult<Py<SipUri>> {
         self.state().uri(py, Which::To)
     }
 
+    /// The tag of From; None when it has none (RFC 3261 19.3).
     #[getter]
     fn from_tag(&self) -> Option<String> {
         self.state().message.from_tag().map(str::to_owned)
     }
 
+    /// The tag of To; None outside a dialog (RFC 3261 19.3).
     #[getter]
     fn to_tag(&self) -> Option<String> {
         self.state().message.to_tag().map(str::to_owned)
     }
 
+    /// The Call-ID (RFC 3261 20.8); equal over all requests of a dialog.
     #[getter]
     fn call_id<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         PyString::new(py, self.state().message.call_id())
     }
 
+    /// The number of CSeq, 0 to 2**31-1 (RFC 3261 8.1.1.5).
     #[getter]
     fn cseq(&self) -> u32 {
         self.state().message.cseq()
     }
 
+    /// Whether To has a tag, so that the request belongs to a dialog (RFC 3261 12.2).
     #[getter]
     fn in_dialog(&self) -> bool {
         self.state().message.to_tag().is_some()
     }
 
+    /// Max-Forwards as received, 0 to 255; None when it is missing (RFC 3261 20.22). The engine counts it down and
+    /// answers 483.
     #[getter]
     fn max_forwards(&self) -> Option<u8> {
         self.state().message.max_forwards()
     }
 
+    /// The body's octets; None when there is none.
     #[getter]
     fn body<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
         let state = self.state();
@@ -280,16 +159,20 @@ impl Request {
         (!body.is_empty()).then(|| PyBytes::new(py, body))
     }
 
+    /// The text of Content-Type, parameters included; None when there is none (RFC 3261 20.15).
     #[getter]
     fn content_type(&self) -> Option<String> {
         self.state().message.header(HeaderId::ContentType).map(|t| t.into_owned())
     }
 
+    /// The text of User-Agent; None when there is none (RFC 3261 20.41).
     #[getter]
     fn user_agent(&self) -> Option<String> {
         self.state().message.header_named("User-Agent").map(|t| t.into_owned())
     }
 
+    /// The event package of SUBSCRIBE, NOTIFY and PUBLISH, without parameters; None when there is no Event (RFC 6665
+    /// 8.2.1).
     #[getter]
     fn event(&self) -> Option<String> {
         let state = self.state();
@@ -297,26 +180,33 @@ impl Request {
         Some(event.split(';').next().unwrap_or_default().trim().to_owned())
     }
 
+    /// The transport it came over, in lower case: `udp` or `tcp` in this version.
     #[getter]
     fn transport(&self) -> &'static str {
         self.state().flow.transport.uri_token()
     }
 
+    /// The address it came from, as text; an IPv4 address is never shown as mapped into IPv6.
     #[getter]
     fn source_ip(&self) -> String {
         self.state().flow.remote.ip().to_canonical().to_string()
     }
 
+    /// The port it came from.
     #[getter]
     fn source_port(&self) -> u16 {
         self.state().flow.remote.port()
     }
 
+    /// The path it came by. `relay(flow=...)` sends something back along it.
     #[getter]
     fn flow(&self) -> super::registrar_namespace::PyFlow {
         super::registrar_namespace::PyFlow { flow: self.state().flow, alive: true }
     }
 
+    /// The user whose credentials `auth.require_*` or `verify_digest` accepted; None before. It may be set, for a
+    /// script with a check of its own; `registrar.save` compares it where `registrar.enforce_auth_aor_match` asks for
+    /// that.
     #[getter]
     fn auth_user(&self) -> Option<String> {
         self.state().auth_user.as_ref().map(|u| u.to_string())
@@ -327,7 +217,8 @@ impl Request {
         self.state().auth_user = user.map(Text::from);
     }
 
-    /// Lifetime that a REGISTER asks for its first contact: its `expires`, or the Expires header field.
+    /// Seconds that a REGISTER or SUBSCRIBE asks for: the `expires` of its first Contact, else Expires; None when
+    /// neither is there (RFC 3261 10.2.1.1).
     #[getter]
     fn contact_expires(&self) -> Option<u32> {
         let state = self.state();
@@ -335,7 +226,7 @@ impl Request {
         first.and_then(|c| c.expires()).or_else(|| state.message.expires())
     }
 
-    /// User part of the topmost Route that is not ours.
+    /// User part, without escapes, of the topmost Route that is not ours; None when there is none.
     #[getter]
     fn route_user(&self) -> Option<String> {
         let state = self.state();
@@ -343,7 +234,8 @@ impl Request {
         route.uri.user_unescaped().map(|u| u.into_owned())
     }
 
-    /// User part of our own topmost Route.
+    /// User part, without escapes, of the first of our own topmost Route values that has one; None when there is
+    /// none.
     #[getter]
     fn consumed_route_user(&self) -> Option<String> {
         let state = self.state();
@@ -351,7 +243,7 @@ impl Request {
         own.find_map(|r| r.uri.user_unescaped().map(|u| u.into_owned()))
     }
 
-    /// Our own topmost Route values, as URIs.
+    /// Our own topmost Route values as URIs, topmost first; both of a double Record-Route (RFC 3261 16.4, RFC 5658).
     #[getter]
     fn consumed_routes(&self) -> Vec<SipUri> {
         let state = self.state();
@@ -359,13 +251,14 @@ impl Request {
         own.map(|r| SipUri::part(&state.message, r.uri.as_str())).collect()
     }
 
-    /// The topmost of them.
+    /// The topmost of `consumed_routes`; None when there is none.
     #[getter]
     fn consumed_route(&self) -> Option<SipUri> {
         self.consumed_routes().into_iter().next()
     }
 
-    /// Whether the source address lies in one of the networks.
+    /// Whether the source address lies in one of the networks, each written `192.0.2.0/24`, `2001:db8::/32` or as one
+    /// address. Raises ValueError for text that is neither.
     fn source_ip_in(&self, networks: &Bound<'_, PyAny>) -> PyResult<bool> {
         let networks: Vec<String> = match networks.cast::<PyString>() {
             Ok(one) => vec![one.to_str()?.to_owned()],
@@ -375,7 +268,12 @@ impl Request {
         networks.iter().try_fold(false, |hit, network| Ok(hit | request_edits::in_network(ip, network)?))
     }
 
-    /// Answers the request. Without a reason the registered phrase is used.
+    /// Decides: answers with this status code, 100 to 699 (RFC 3261 8.2.6, 16.7 for what is forwarded instead).
+    ///
+    /// Without `reason` the registered phrase is used. `body` is octets or text, `text/plain` unless `content_type`
+    /// says otherwise; without one, what `set_reply_body` left. To an ACK nothing is sent and the log has an error.
+    /// After `registrar.save` a 2xx merges into the recorded answer, and a failure takes the bindings back. Raises
+    /// ValueError for another code and for CR, LF or NUL in any text.
     #[pyo3(signature = (code, reason=None, headers=None, body=None, content_type=None))]
     fn reply(
         &self,
@@ -400,8 +298,16 @@ impl Request {
         self.replied(py, spec)
     }
 
-    /// Relays the request: along its Route set and Request-URI; to a next hop, leaving the Request-URI alone; or to
-    /// a contact, with its Path and flow.
+    /// Decides: sends the request on (RFC 3261 16.6).
+    ///
+    /// Without arguments it goes along its Route set and Request-URI. A text or SipUri as `next_hop` is where it is
+    /// sent, and the Request-URI stays; a Contact, or the `uri` of one, is a binding: it becomes the Request-URI,
+    /// with the binding's Path and flow. `flow` sends along that path, `send_socket` (`address:port` of a listener)
+    /// from that one. `timeout` is how long a branch of an INVITE may ring, in seconds or as `"10s"`; then it is
+    /// cancelled and counts as 408. Default: Timer C.
+    ///
+    /// `on_reply(request, reply)` and `on_failure(request, reply)` replace the script's own for this transaction.
+    /// Raises ValueError for text that is no URI.
     #[pyo3(signature = (next_hop=None, on_reply=None, on_failure=None, flow=None, send_socket=None, timeout=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords scripts know")]
     fn relay(
@@ -445,7 +351,12 @@ impl Request {
         Ok(())
     }
 
-    /// Sends the request to several targets, `parallel`, `sequential`, or by their `q`. No target is 480.
+    /// Decides: sends the request to several targets (RFC 3261 16.6, 16.7), each as `relay` would.
+    ///
+    /// `strategy` `parallel` rings all at once; `sequential` one after the other in the order given; `q` (or
+    /// `preference`) one group of equal `q` after the other, best first. `timeout` is per branch. No target is
+    /// answered 480. More than `limits.branches` are not tried. Raises TypeError for a text in place of a list,
+    /// ValueError for text that is no URI and for another strategy.
     #[pyo3(signature = (targets, strategy="parallel", send_socket=None, timeout=None, on_reply=None, on_failure=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords scripts know")]
     fn fork(
@@ -484,12 +395,13 @@ impl Request {
         Ok(())
     }
 
-    /// Says nothing: no answer is sent.
+    /// Decides: no answer is sent, ever. Deliberate silence, as towards a scanner; deciding nothing at all is a 500.
     fn drop(&self, py: Python<'_>) -> PyResult<()> {
         self.state().decide(py, Decision::Drop)
     }
 
-    /// Stays in the path of the dialog (RFC 3261 16.6 step 4).
+    /// Stays in the path of the dialog this request begins: puts a Record-Route when it is relayed (RFC 3261 16.6
+    /// step 4).
     fn record_route(&self) -> PyResult<()> {
         let mut state = self.state();
         state.alive()?;
@@ -497,14 +409,16 @@ impl Request {
         Ok(())
     }
 
-    /// Whether the request carried a route set or came on our Record-Route; our own entries count as consumed.
+    /// Whether the request carried a route set or came on our Record-Route (RFC 3261 16.4). Our own Route values
+    /// count as consumed from then on, for `get_header` too; `relay` skips them in any case.
     fn loose_route(&self) -> bool {
         let mut state = self.state();
         state.loose_routed = true;
         state.on_route
     }
 
-    /// The value of the first header field of that name; of Route, without our own consumed values.
+    /// The text of the first header field of that name, in any case or compact form; None when there is none. Of
+    /// Route after `loose_route`, the first that is not ours.
     fn get_header(&self, name: &str) -> Option<String> {
         let state = self.state();
         if HeaderId::from_name(name) == HeaderId::Route && state.hidden_routes() > 0 {
@@ -514,11 +428,12 @@ impl Request {
         state.message.header_named(name).map(|v| v.into_owned())
     }
 
+    /// The same as `get_header`.
     fn header(&self, name: &str) -> Option<String> {
         self.get_header(name)
     }
 
-    /// The values of all header fields of that name, lists split.
+    /// The values of all header fields of that name, in order; lists are split at their commas (RFC 3261 7.3.1).
     fn get_headers(&self, name: &str) -> Vec<String> {
         let state = self.state();
         match HeaderId::from_name(name) {
@@ -531,14 +446,19 @@ impl Request {
         }
     }
 
+    /// Whether there is a header field of that name.
     fn has_header(&self, name: &str) -> bool {
         self.get_header(name).is_some()
     }
 
+    /// Whether there is a body of that media type, in any case and whatever its parameters; also as a part of a
+    /// multipart.
     fn has_body(&self, content_type: &str) -> bool {
         edits::has_body(&self.state().message, content_type)
     }
 
+    /// Replaces all header fields of that name by one. Raises ValueError for Via, CSeq, Call-ID and Content-Length,
+    /// which belong to the engine, and for CR, LF or NUL; RuntimeError once the request was relayed.
     fn set_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = convert::header_value(value)?;
         let mut state = self.state();
@@ -546,6 +466,7 @@ impl Request {
         state.apply(|m| edits::set_header(m, name, &value).map(Some))
     }
 
+    /// Adds a header field below those of that name. Raises as `set_header` does.
     fn add_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = convert::header_value(value)?;
         let mut state = self.state();
@@ -553,7 +474,7 @@ impl Request {
         state.apply(|m| edits::add_header(m, name, &value).map(Some))
     }
 
-    /// Sets a header field that is not there.
+    /// Adds the header field when there is none of that name. Raises as `set_header` does.
     fn ensure_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = convert::header_value(value)?;
         let mut state = self.state();
@@ -563,71 +484,89 @@ impl Request {
         })
     }
 
+    /// Removes all header fields of that name. Raises as `set_header` does.
     fn remove_header(&self, name: &str) -> PyResult<()> {
         let mut state = self.state();
         state.about_to_touch(name)?;
         state.apply(|m| edits::remove_header(m, name))
     }
 
+    /// Removes the header fields whose name, in its long form, the pattern matches from the start, in any case:
+    /// `"X-"` and `"^X-"` do the same. A linear-time regular expression. What a message cannot do without stays.
+    /// Raises ValueError for a pattern that is none.
     fn remove_headers_matching(&self, prefix: &str) -> PyResult<()> {
         let mut state = self.state();
         state.apply(|m| edits::remove_matching(m, prefix))
     }
 
+    /// Removes one value, in any case, from a list such as Supported or Allow. Raises ValueError for a header field
+    /// that is no list.
     fn remove_from_header_list(&self, name: &str, value: &str) -> PyResult<()> {
         let mut state = self.state();
         state.about_to_touch(name)?;
         state.apply(|m| request_edits::remove_from_list(m, name, value))
     }
 
+    /// Replaces the body; Content-Length follows (RFC 3261 20.14). Without `content_type` the old one stays; where
+    /// there is none, `text/plain` for text and `application/octet-stream` for octets.
     #[pyo3(signature = (body, content_type=None))]
     fn set_body(&self, body: &Bound<'_, PyAny>, content_type: Option<&str>) -> PyResult<()> {
         let body = edits::Body::of(body, content_type)?;
         self.state().apply(|m| edits::set_body(m, &body).map(Some))
     }
 
+    /// Replaces the Request-URI (RFC 3261 16.5: it decides where the request goes). Raises ValueError for text that
+    /// is no URI.
     fn set_ruri(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let uri = convert::uri_text(value)?;
         self.state().set_ruri(&uri)
     }
 
+    /// Replaces the user part of the Request-URI, escaping what must be; an empty text removes it. Raises ValueError
+    /// for a tel URI.
     fn set_ruri_user(&self, value: &str) -> PyResult<()> {
         let mut state = self.state();
         let uri = state.ruri_with(Some(value), None)?;
         state.splice(|s| s.set_request_uri(&uri).map(drop))
     }
 
+    /// Replaces host, or `host:port`, of the Request-URI; parameters stay. Raises ValueError for a tel URI.
     fn set_ruri_host(&self, value: &str) -> PyResult<()> {
         let mut state = self.state();
         let uri = state.ruri_with(None, Some(value))?;
         state.set_ruri(&uri)
     }
 
+    /// Replaces the display name of From; the tag stays (RFC 3261 20.20).
     fn set_from_display(&self, display_name: &str) -> PyResult<()> {
         self.state().set_address(HeaderId::From, Some(display_name), None)
     }
 
+    /// Replaces the display name of To; the tag stays (RFC 3261 20.39).
     fn set_to_display(&self, display_name: &str) -> PyResult<()> {
         self.state().set_address(HeaderId::To, Some(display_name), None)
     }
 
+    /// Replaces the URI of From; display name and tag stay. Peers older than RFC 4916 match dialogs by it: change it
+    /// in both directions or not at all.
     fn set_from_uri(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let uri = request_edits::address_uri(value)?;
         self.state().set_address(HeaderId::From, None, Some(&uri))
     }
 
+    /// Replaces the URI of To; display name and tag stay. As for `set_from_uri`.
     fn set_to_uri(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let uri = request_edits::address_uri(value)?;
         self.state().set_address(HeaderId::To, None, Some(&uri))
     }
 
-    /// Puts a Path value on top of a REGISTER (RFC 3327).
+    /// Puts a Path value on top of a REGISTER, so that requests to its contacts come by there (RFC 3327 4).
     fn add_path(&self, uri: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = request_edits::route_value(uri)?;
         self.state().splice(|s| s.prepend(HeaderId::Path, &value).map(drop))
     }
 
-    /// Puts a Route value on top; it becomes the next hop.
+    /// Puts a loose Route value on top: it becomes the next hop (RFC 3261 20.34).
     fn prepend_route(&self, uri: &Bound<'_, PyAny>) -> PyResult<()> {
         let value = request_edits::route_value(uri)?;
         let mut state = self.state();
@@ -635,20 +574,24 @@ impl Request {
         state.splice(|s| s.push_route(&value).map(drop))
     }
 
+    /// Gives each Contact URI an `alias` parameter with the source of this request: in-dialog requests to it go
+    /// there, through the NAT.
     fn add_contact_alias(&self) -> PyResult<()> {
         self.state().add_contact_alias()
     }
 
+    /// Replaces the URI of each Contact; their parameters stay.
     fn set_contact_uri(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let uri = convert::uri_text(value)?;
         self.state().map_contacts(|_| Ok(uri.to_string()))
     }
 
+    /// Replaces the user part of each Contact URI; an empty text removes it.
     fn set_contact_user(&self, value: &str) -> PyResult<()> {
         self.state().map_contacts(|uri| request_edits::with_parts(uri.as_str(), Some(value), None))
     }
 
-    /// The registrar keeps the source of this REGISTER as the way to its contacts.
+    /// Has `registrar.save` keep the source of this REGISTER as the way to its contacts.
     fn fix_nated_register(&self) -> PyResult<()> {
         let mut state = self.state();
         state.alive()?;
@@ -656,11 +599,14 @@ impl Request {
         Ok(())
     }
 
+    /// Replaces host and port of each Contact URI by the source of the request, so that in-dialog requests come back
+    /// through the NAT.
     fn fix_nated_contact(&self) -> PyResult<()> {
         self.state().fix_nated_contact()
     }
 
-    /// Relays to this address over this transport, whatever Route and Request-URI say.
+    /// Has a later `relay()` send to this address over this transport, `udp` or `tcp`, whatever Route and Request-URI
+    /// say. Raises ValueError for another transport.
     fn force_send_via(&self, transport: &str, target: &Bound<'_, PyAny>) -> PyResult<()> {
         let next_hop = request_edits::forced_next_hop(transport, target)?;
         let mut state = self.state();
@@ -669,19 +615,22 @@ impl Request {
         Ok(())
     }
 
-    /// Header fields for the responses that this node makes or forwards on the transaction.
+    /// Header fields that responses made or forwarded here on the transaction get, as pairs of name and value.
     #[getter]
     fn reply_headers(&self) -> Vec<(String, String)> {
         let state = self.state();
         state.record.reply_headers.iter().map(|(n, v)| (n.to_string(), v.to_string())).collect()
     }
 
+    /// The first of `reply_headers` of that name, in any case; None when there is none.
     fn get_reply_header(&self, name: &str) -> Option<String> {
         let state = self.state();
         let hit = state.record.reply_headers.iter().find(|(n, _)| same_header(n, name));
         hit.map(|(_, v)| v.to_string())
     }
 
+    /// Gives the responses made or forwarded here on the transaction this header field, in place of earlier ones of
+    /// that name. Raises ValueError for CR, LF or NUL.
     fn set_reply_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let (name, value) = (convert::header_name(name)?, convert::header_value(value)?);
         let mut state = self.state();
@@ -691,6 +640,8 @@ impl Request {
         Ok(())
     }
 
+    /// Gives the responses made or forwarded here on the transaction one more header field. Raises ValueError for CR,
+    /// LF or NUL.
     fn add_reply_header(&self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let (name, value) = (convert::header_name(name)?, convert::header_value(value)?);
         let mut state = self.state();
@@ -699,7 +650,7 @@ impl Request {
         Ok(())
     }
 
-    /// Body of the reply that `reply` makes afterwards.
+    /// The body of a `reply` made afterwards without one of its own.
     fn set_reply_body(&self, body: &Bound<'_, PyAny>, content_type: &str) -> PyResult<()> {
         let body = (convert::safe(content_type)?.into(), convert::body(body)?);
         let mut state = self.state();

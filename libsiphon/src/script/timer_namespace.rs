@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use std::sync::Arc;
 
-/// Timers.
+/// Handlers that are called by time, and waiting.
 #[pyclass(frozen, module = "siphon", name = "Timer")]
 pub(crate) struct Timer;
 
@@ -46,12 +46,13 @@ pub(crate) struct TimerHandle {
 
 #[pymethods]
 impl TimerHandle {
+    /// The key it was set under.
     #[getter]
     fn key(&self) -> &str {
         &self.key
     }
 
-    /// False when it fired or was cancelled already.
+    /// Cancels it. False when it fired or was cancelled already.
     fn cancel(&self) -> PyResult<bool> {
         Ok(context::current()?.script.timers.cancel(&self.key))
     }
@@ -59,7 +60,8 @@ impl TimerHandle {
 
 #[pymethods]
 impl Timer {
-    /// Decorator: calls the function every so many seconds, once per node, `jitter` at most later each time.
+    /// Decorator: `f()` is called every so many seconds (or `"1m"`), once per node, each time up to `jitter` later.
+    /// `name` defaults to the function's and must be unique. Raises ValueError for less than a millisecond.
     #[pyo3(signature = (seconds, name=None, jitter=None))]
     fn every(
         &self,
@@ -75,7 +77,8 @@ impl Timer {
         Ok(EveryDecorator { period, jitter, name })
     }
 
-    /// Calls `handler` once, after `delay_ms` milliseconds (or `"30s"`). A timer of the same key is replaced.
+    /// Calls `handler()` once, after `delay_ms` milliseconds (or `"30s"`). A timer of the same key is replaced. A
+    /// reload keeps it, with the function it was set with. Raises RuntimeError at 100,000 timers.
     fn set(
         &self,
         key: String,
@@ -102,12 +105,13 @@ impl Timer {
         Ok(handle)
     }
 
-    /// Cancels the timer of that key; False when there is none.
+    /// Cancels the timer of that key. False when there is none, or it fired.
     fn cancel(&self, key: &str) -> PyResult<bool> {
         Ok(context::current()?.script.timers.cancel(key))
     }
 
-    /// Parks the handler for so many seconds.
+    /// Awaitable: parks the handler for so many seconds (or `"500ms"`). What it recorded before takes effect; the
+    /// shard goes on.
     fn sleep<'py>(&self, seconds: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let duration = convert::duration(seconds, 1.0)?;
         wish(seconds.py(), &*context::current()?, "timer.sleep()", Wish::Sleep(duration))

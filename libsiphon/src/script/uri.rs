@@ -24,7 +24,9 @@ enum Source {
     Binding(Arc<Binding>),
 }
 
-/// A SIP, SIPS or tel URI.
+/// A SIP, SIPS or tel URI (RFC 3261 19.1, RFC 3966). `==` is RFC 3261 19.1.4; `str()` is its text. The `uri` of a
+/// Contact remembers its binding: relaying or forking to it takes Path and flow. `SipUri(text)` takes text, also a
+/// name-addr, a SipUri or a Contact, and raises ValueError for anything else.
 #[pyclass(frozen, module = "siphon", name = "SipUri")]
 pub(crate) struct SipUri {
     source: Source,
@@ -115,11 +117,13 @@ impl SipUri {
         Ok(SipUri::own(convert::uri_text(text)?))
     }
 
+    /// `sip`, `sips`, `tel` or another scheme, in lower case.
     #[getter]
     fn scheme(&self) -> String {
         self.parsed().map(|u| u.scheme_name().to_ascii_lowercase()).unwrap_or_default()
     }
 
+    /// The user part without escapes, or the number of a tel URI; None when there is none.
     #[getter]
     fn user(&self) -> Option<Cow<'_, str>> {
         if let Some(user) = plain_user(self.text()) {
@@ -128,26 +132,32 @@ impl SipUri {
         self.parsed().and_then(|u| u.user_unescaped())
     }
 
+    /// The host as written; an IPv6 address in brackets; empty for a tel URI.
     #[getter]
     fn host(&self) -> &str {
         self.parsed().map_or("", |u| u.host())
     }
 
+    /// The port; None when none is written, which is not the same as 5060 (RFC 3261 19.1.4).
     #[getter]
     fn port(&self) -> Option<u16> {
         self.parsed().and_then(|u| u.port())
     }
 
+    /// The `transport` parameter in lower case; None when there is none.
     #[getter]
     fn transport(&self) -> Option<String> {
         self.parsed().and_then(|u| u.param("transport").map(str::to_ascii_lowercase))
     }
 
+    /// Whether it is a tel URI (RFC 3966).
     #[getter]
     fn is_tel(&self) -> bool {
         self.parsed().is_some_and(|u| u.scheme() == Scheme::Tel)
     }
 
+    /// Whether it names this node: one of its own addresses or of `domain.local`. An entry with a port matches that
+    /// port alone.
     #[getter]
     fn is_local(&self) -> PyResult<bool> {
         if let Some(local) = self.local {
@@ -157,7 +167,8 @@ impl SipUri {
         Ok(context::current()?.services().is_local(&uri))
     }
 
-    /// The value of a URI parameter; an empty string for a flag, `None` when it is absent.
+    /// The value of a URI parameter, its name in any case; an empty text for a flag such as `lr`; None when it is
+    /// absent.
     fn param(&self, name: &str) -> Option<String> {
         self.parsed().and_then(|u| u.param(name).map(str::to_owned))
     }
