@@ -3,6 +3,7 @@
 #   make call [PORT=5060]  in a second shell: two built-in phones call each other through it
 #   make test              everything the project claims, with minutes per stage
 #   make check             quick: format, lints, layer guard
+#   make wheel             the Python package siphon-sdk, into target/wheels
 #   make sim [SEED=n]      the deterministic simulation alone; SEED repeats one run
 #   make soak [SECONDS=600]   mixed load for long: nothing may fail, memory must stay flat
 #   make fuzz [SECONDS=60]    libFuzzer on each parser target for so long
@@ -12,7 +13,7 @@ PORT ?= 5060
 SHELL := /bin/sh
 ENV := . target/siphon.env;
 
-.PHONY: help run call test check sim soak fuzz deny bench
+.PHONY: help run call test check wheel sim soak fuzz deny bench
 help:
 	@sed -n 's/^#   //p' Makefile
 
@@ -31,6 +32,10 @@ test:
 check:
 	@packaging/setup.sh run
 	@.ci/stages lint
+
+wheel:
+	@packaging/setup.sh wheel
+	@packaging/wheel.sh
 
 sim:
 	@packaging/setup.sh run

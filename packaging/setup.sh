@@ -1,8 +1,9 @@
 #!/bin/sh
-# packaging/setup.sh [run|test|bench]: installs what a fresh Debian or Ubuntu lacks for that job, and
+# packaging/setup.sh [run|wheel|test|bench]: installs what a fresh Debian or Ubuntu lacks for that job, and
 # notes the Python to build against in target/siphon.env. Quick and silent about it when nothing is lacking.
 #
 #   run    a C linker and CPython 3.11 or newer with headers
+#   wheel  also virtual environments
 #   test   also SIPp, Kamailio and baresip: the peers the tests call through the proxy
 #   bench  also valgrind, which counts instructions
 set -eu
@@ -44,15 +45,21 @@ need cc build-essential
 if ! python=$(find_python); then
     lacking="$lacking python3-dev"
 fi
+# Debian's own python can make no virtual environment without its package; others bring what it takes.
+need_venv() {
+    [ -n "${python:-}" ] && "$python" -c 'import ensurepip, venv' 2>/dev/null || lacking="$lacking python3-venv"
+}
 case $job in
 run) ;;
+wheel) need_venv ;;
 test | bench)
+    need_venv
     need sipp sip-tester
     need kamailio kamailio
     need baresip baresip-core
     if [ "$job" = bench ]; then need valgrind valgrind; fi
     ;;
-*) fail "unknown job '$job': run, test or bench" ;;
+*) fail "unknown job '$job': run, wheel, test or bench" ;;
 esac
 
 command -v cargo >/dev/null 2>&1 || [ -x "$HOME/.cargo/bin/cargo" ] ||
@@ -83,7 +90,8 @@ if [ -n "$lacking" ]; then
         newer=$(apt-cache --names-only search '^python3\.1[1-9]-dev$' | cut -d' ' -f1 | sort -V | tail -n 1)
         [ -n "$newer" ] || fail "this system offers no Python 3.11 or newer"
         lacking="$newer"
-        say "installing $newer"
+        if [ "$job" != run ]; then lacking="$newer ${newer%-dev}-venv"; fi
+        say "installing $lacking"
         install >/dev/null 2>&1 || fail "apt-get could not install $newer"
     fi
 fi

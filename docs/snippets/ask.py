@@ -1,10 +1,10 @@
 """Asks another server before it decides; the call waits, the shard does not."""
 
-from siphon import log, proxy, registrar
+from siphon import Request, log, proxy, registrar
 
 
 @proxy.on_request("INVITE")
-async def call(request):
+async def call(request: Request) -> None:
     if request.in_dialog:
         request.loose_route()
         request.relay()

@@ -1,13 +1,13 @@
 """What an edge refuses before anything else, counted."""
 
-from siphon import log, metrics, proxy, registrar, timer
+from siphon import Request, log, metrics, proxy, registrar, timer
 
 refused = metrics.counter("edge_refused_total", "Calls this script refused", labels=["why"])
 TRUSTED = ["192.0.2.0/24", "2001:db8::/32"]
 
 
 @proxy.on_request("INVITE")
-def call(request):
+def call(request: Request) -> None:
     if request.in_dialog:
         request.loose_route()
         request.relay()
@@ -23,5 +23,5 @@ def call(request):
 
 
 @timer.every("1m", name="alive")
-def alive():
+def alive() -> None:
     log.info("still here")

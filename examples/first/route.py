@@ -1,10 +1,10 @@
 """A first script: phones register with digest and call each other."""
 
-from siphon import auth, log, proxy, registrar
+from siphon import Request, auth, log, proxy, registrar
 
 
 @proxy.on_request
-def route(request):
+def route(request: Request) -> None:
     if request.in_dialog:
         if request.loose_route():
             request.relay()

@@ -1,17 +1,20 @@
-"""What a script of siphon-proxy imports.
+"""What scripts import: `from siphon import proxy, registrar, log`.
 
 Verbs of a request are recorded and take effect when the handler returns or awaits. A handler that raises has
 decided nothing since its last await; the request is answered 500 and the log names the line. Text with CR, LF
 or NUL raises ValueError wherever it would go into a message. A duration is a number in the unit of its
 parameter, text such as "30s", "500ms", "5m", "1h", or a timedelta.
 
-Calls marked "awaitable" are awaited in an `async def` handler. In a plain `def` they give their value; those
-that wait (`proxy.send_request` with `wait_for_response`, `timer.sleep`) then block a thread of the lane.
+Calls that give an Awaitable are awaited in an `async def` handler. In a plain `def` they give their value, which
+a type checker cannot see: write `async def` where the value matters. Those that wait (`proxy.send_request` with
+`wait_for_response`, `timer.sleep`) then block a thread of the lane.
+
+Signatures are written by hand; the texts are those of the built module, put here by python/tests/reference.py.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import Any, Generic, Literal, NoReturn, Protocol, Self, TypeAlias, TypeVar, final, overload
 
 __all__ = [
     "proxy",
@@ -30,146 +33,142 @@ __all__ = [
     "Counter",
     "Gauge",
     "Histogram",
+    "Awaitable",
     "TransactionEnded",
     "Cancelled",
 ]
 
-_F = TypeVar("_F", bound=Callable[..., Any])
 _Duration: TypeAlias = float | str | timedelta
 _Address: TypeAlias = str | SipUri | Contact
 _Value: TypeAlias = str | int | float | SipUri | Contact
+_Transport: TypeAlias = Literal["udp", "tcp", "tls", "ws", "wss", "sctp"]
+_Strategy: TypeAlias = Literal["parallel", "sequential", "q", "preference"]
+_Change: TypeAlias = Literal["registered", "refreshed", "deregistered", "expired"]
+_Done: TypeAlias = Coroutine[Any, Any, None] | None
 
-class SipUri:
-    """A SIP, SIPS or tel URI. Equal to another by RFC 3261 19.1.4."""
+class _RequestHandler(Protocol):
+    """`def f(request: Request) -> None`, or the same as `async def`."""
 
-    def __init__(self, text: _Address) -> None: ...
-    @property
-    def scheme(self) -> str: ...
-    @property
-    def user(self) -> str | None:
-        """Without escapes."""
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int | None: ...
-    @property
-    def transport(self) -> str | None: ...
-    @property
-    def is_local(self) -> bool:
-        """Whether it names this node or one of `domain.local`."""
-    @property
-    def is_tel(self) -> bool: ...
-    def param(self, name: str) -> str | None:
-        """A URI parameter; an empty string for a flag."""
-    def __eq__(self, other: object) -> bool: ...
-    def __hash__(self) -> int: ...
+    def __call__(self, request: Request, /) -> _Done: ...
 
-class Flow:
-    """The path a message took."""
+class _ReplyHandler(Protocol):
+    """`def f(request: Request, reply: Reply) -> None`, or the same as `async def`."""
 
-    @property
-    def transport(self) -> str: ...
-    @property
-    def remote_addr(self) -> str: ...
-    @property
-    def local_addr(self) -> str: ...
-    @property
-    def connection_id(self) -> str | None: ...
-    @property
-    def is_alive(self) -> bool: ...
+    def __call__(self, request: Request, reply: Reply, /) -> _Done: ...
 
-class Contact:
-    """A binding of an address of record, as it was when it was looked up."""
+class _ChangeHandler(Protocol):
+    """`def f(aor: str, event_type: str, contacts: list[Contact]) -> None`, or the same as `async def`."""
 
-    @property
-    def uri(self) -> SipUri:
-        """Remembers its binding: relaying or forking to it takes Path, flow and received address."""
-    @property
-    def q(self) -> float: ...
-    @property
-    def expires(self) -> int:
-        """Seconds it has left."""
-    @property
-    def age_secs(self) -> int: ...
-    @property
-    def path(self) -> list[str]: ...
-    @property
-    def received(self) -> str | None:
-        """`address:port` the REGISTER came from, when the URI says otherwise."""
-    @property
-    def flow(self) -> Flow | None: ...
-    @property
-    def instance_id(self) -> str | None: ...
-    @property
-    def reg_id(self) -> int | None: ...
-    @property
-    def user_agent(self) -> str | None: ...
-    @property
-    def is_local(self) -> bool: ...
-    @property
-    def params(self) -> dict[str, str | None]:
-        """Other parameters of the Contact header field (RFC 3840)."""
+    def __call__(self, aor: str, event_type: _Change, contacts: list[Contact], /) -> _Done: ...
 
-_ReplyHandler: TypeAlias = Callable[[Request, Reply], object]
+class _TimerHandler(Protocol):
+    """`def f() -> None`, or the same as `async def`."""
 
+    def __call__(self) -> _Done: ...
+
+_OnRequest = TypeVar("_OnRequest", bound=_RequestHandler)
+_OnReply = TypeVar("_OnReply", bound=_ReplyHandler)
+_OnChange = TypeVar("_OnChange", bound=_ChangeHandler)
+_OnTimer = TypeVar("_OnTimer", bound=_TimerHandler)
+_T_co = TypeVar("_T_co", covariant=True)
+
+@final
 class Request:
-    """A SIP request."""
-
+    """A SIP request: the message as received, with the edits made so far. It belongs to its handler: after the
+    transaction has ended its verbs raise `TransactionEnded`.
+    """
     @property
-    def method(self) -> str: ...
+    def method(self) -> str:
+        """The method, such as `INVITE`, as the request line has it (RFC 3261 7.1)."""
     @property
-    def ruri(self) -> SipUri: ...
+    def ruri(self) -> SipUri:
+        """The Request-URI (RFC 3261 7.1), after any `set_ruri`. `ruri.is_local` says whether it is this node's to
+        serve.
+        """
     @property
-    def from_uri(self) -> SipUri: ...
+    def from_uri(self) -> SipUri:
+        """The URI of From (RFC 3261 20.20). It is what the sender claims; `auth_user` is what was proved."""
     @property
-    def to_uri(self) -> SipUri: ...
+    def to_uri(self) -> SipUri:
+        """The URI of To (RFC 3261 20.39): whom the sender meant, whatever the Request-URI has become."""
     @property
-    def from_tag(self) -> str | None: ...
+    def from_tag(self) -> str | None:
+        """The tag of From; None when it has none (RFC 3261 19.3)."""
     @property
-    def to_tag(self) -> str | None: ...
+    def to_tag(self) -> str | None:
+        """The tag of To; None outside a dialog (RFC 3261 19.3)."""
     @property
-    def call_id(self) -> str: ...
+    def call_id(self) -> str:
+        """The Call-ID (RFC 3261 20.8); equal over all requests of a dialog."""
     @property
-    def cseq(self) -> int: ...
+    def cseq(self) -> int:
+        """The number of CSeq, 0 to 2**31-1 (RFC 3261 8.1.1.5)."""
     @property
     def in_dialog(self) -> bool:
-        """Whether To has a tag."""
+        """Whether To has a tag, so that the request belongs to a dialog (RFC 3261 12.2)."""
     @property
-    def max_forwards(self) -> int | None: ...
+    def max_forwards(self) -> int | None:
+        """Max-Forwards as received, 0 to 255; None when it is missing (RFC 3261 20.22). The engine counts it down
+        and answers 483.
+        """
     @property
-    def body(self) -> bytes | None: ...
+    def body(self) -> bytes | None:
+        """The body's octets; None when there is none."""
     @property
-    def content_type(self) -> str | None: ...
+    def content_type(self) -> str | None:
+        """The text of Content-Type, parameters included; None when there is none (RFC 3261 20.15)."""
     @property
-    def user_agent(self) -> str | None: ...
+    def user_agent(self) -> str | None:
+        """The text of User-Agent; None when there is none (RFC 3261 20.41)."""
     @property
     def event(self) -> str | None:
-        """The event package, without parameters."""
+        """The event package of SUBSCRIBE, NOTIFY and PUBLISH, without parameters; None when there is no Event (RFC
+        6665 8.2.1).
+        """
     @property
-    def transport(self) -> str: ...
+    def transport(self) -> _Transport:
+        """The transport it came over, in lower case: `udp` or `tcp` in this version."""
     @property
-    def source_ip(self) -> str: ...
+    def source_ip(self) -> str:
+        """The address it came from, as text; an IPv4 address is never shown as mapped into IPv6."""
     @property
-    def source_port(self) -> int: ...
+    def source_port(self) -> int:
+        """The port it came from."""
     @property
-    def flow(self) -> Flow: ...
+    def flow(self) -> Flow:
+        """The path it came by. `relay(flow=...)` sends something back along it."""
     @property
-    def auth_user(self) -> str | None: ...
+    def auth_user(self) -> str | None:
+        """The user whose credentials `auth.require_*` or `verify_digest` accepted; None before. It may be set, for
+        a script with a check of its own; `registrar.save` compares it where `registrar.enforce_auth_aor_match`
+        asks for that.
+        """
     @auth_user.setter
     def auth_user(self, value: str | None) -> None: ...
     @property
-    def contact_expires(self) -> int | None: ...
+    def contact_expires(self) -> int | None:
+        """Seconds that a REGISTER or SUBSCRIBE asks for: the `expires` of its first Contact, else Expires; None
+        when neither is there (RFC 3261 10.2.1.1).
+        """
     @property
     def route_user(self) -> str | None:
-        """User part of the topmost Route that is not ours."""
+        """User part, without escapes, of the topmost Route that is not ours; None when there is none."""
     @property
-    def consumed_route_user(self) -> str | None: ...
+    def consumed_route_user(self) -> str | None:
+        """User part, without escapes, of the first of our own topmost Route values that has one; None when there
+        is none.
+        """
     @property
-    def consumed_routes(self) -> list[SipUri]: ...
+    def consumed_routes(self) -> list[SipUri]:
+        """Our own topmost Route values as URIs, topmost first; both of a double Record-Route (RFC 3261 16.4, RFC
+        5658).
+        """
     @property
-    def consumed_route(self) -> SipUri | None: ...
+    def consumed_route(self) -> SipUri | None:
+        """The topmost of `consumed_routes`; None when there is none."""
     @property
-    def reply_headers(self) -> list[tuple[str, str]]: ...
+    def reply_headers(self) -> list[tuple[str, str]]:
+        """Header fields that responses made or forwarded here on the transaction get, as pairs of name and value."""
     def reply(
         self,
         code: int,
@@ -178,7 +177,13 @@ class Request:
         body: bytes | str | None = None,
         content_type: str | None = None,
     ) -> None:
-        """Answers. Without a reason the registered phrase is used."""
+        """Decides: answers with this status code, 100 to 699 (RFC 3261 8.2.6, 16.7 for what is forwarded instead).
+
+        Without `reason` the registered phrase is used. `body` is octets or text, `text/plain` unless
+        `content_type` says otherwise; without one, what `set_reply_body` left. To an ACK nothing is sent and
+        the log has an error. After `registrar.save` a 2xx merges into the recorded answer, and a failure takes
+        the bindings back. Raises ValueError for another code and for CR, LF or NUL in any text.
+        """
     def relay(
         self,
         next_hop: _Address | None = None,
@@ -188,128 +193,428 @@ class Request:
         send_socket: str | None = None,
         timeout: _Duration | None = None,
     ) -> None:
-        """Relays along Route and Request-URI; to a next hop, leaving the Request-URI alone; or to a contact."""
+        """Decides: sends the request on (RFC 3261 16.6).
+
+        Without arguments it goes along its Route set and Request-URI. A text or SipUri as `next_hop` is where
+        it is sent, and the Request-URI stays; a Contact, or the `uri` of one, is a binding: it becomes the
+        Request-URI, with the binding's Path and flow. `flow` sends along that path, `send_socket`
+        (`address:port` of a listener) from that one. `timeout` is how long a branch of an INVITE may ring, in
+        seconds or as `"10s"`; then it is cancelled and counts as 408. Default: Timer C.
+
+        `on_reply(request, reply)` and `on_failure(request, reply)` replace the script's own for this
+        transaction. Raises ValueError for text that is no URI.
+        """
     def fork(
         self,
         targets: Iterable[_Address],
-        strategy: Literal["parallel", "sequential", "q"] = "parallel",
+        strategy: _Strategy = "parallel",
         send_socket: str | None = None,
         timeout: _Duration | None = None,
         on_reply: _ReplyHandler | None = None,
         on_failure: _ReplyHandler | None = None,
     ) -> None:
-        """Sends to several targets. No target is 480."""
+        """Decides: sends the request to several targets (RFC 3261 16.6, 16.7), each as `relay` would.
+
+        `strategy` `parallel` rings all at once; `sequential` one after the other in the order given; `q` (or
+        `preference`) one group of equal `q` after the other, best first. `timeout` is per branch. No target is
+        answered 480. More than `limits.branches` are not tried. Raises TypeError for a text in place of a list,
+        ValueError for text that is no URI and for another strategy.
+        """
     def drop(self) -> None:
-        """Says nothing: no answer is sent."""
-    def record_route(self) -> None: ...
+        """Decides: no answer is sent, ever. Deliberate silence, as towards a scanner; deciding nothing at all is a
+        500.
+        """
+    def record_route(self) -> None:
+        """Stays in the path of the dialog this request begins: puts a Record-Route when it is relayed (RFC 3261
+        16.6 step 4).
+        """
     def loose_route(self) -> bool:
-        """Whether it carried a route set or came on our Record-Route; our own entries count as consumed."""
-    def source_ip_in(self, networks: str | Sequence[str]) -> bool: ...
-    def get_header(self, name: str) -> str | None: ...
-    def header(self, name: str) -> str | None: ...
+        """Whether the request carried a route set or came on our Record-Route (RFC 3261 16.4). Our own Route
+        values count as consumed from then on, for `get_header` too; `relay` skips them in any case.
+        """
+    def source_ip_in(self, networks: str | Sequence[str]) -> bool:
+        """Whether the source address lies in one of the networks, each written `192.0.2.0/24`, `2001:db8::/32` or
+        as one address. Raises ValueError for text that is neither.
+        """
+    def get_header(self, name: str) -> str | None:
+        """The text of the first header field of that name, in any case or compact form; None when there is none.
+        Of Route after `loose_route`, the first that is not ours.
+        """
+    def header(self, name: str) -> str | None:
+        """The same as `get_header`."""
     def get_headers(self, name: str) -> list[str]:
-        """All values of that name, lists split."""
-    def has_header(self, name: str) -> bool: ...
-    def has_body(self, content_type: str) -> bool: ...
-    def set_header(self, name: str, value: _Value) -> None: ...
-    def add_header(self, name: str, value: _Value) -> None: ...
+        """The values of all header fields of that name, in order; lists are split at their commas (RFC 3261
+        7.3.1).
+        """
+    def has_header(self, name: str) -> bool:
+        """Whether there is a header field of that name."""
+    def has_body(self, content_type: str) -> bool:
+        """Whether there is a body of that media type, in any case and whatever its parameters; also as a part of a
+        multipart.
+        """
+    def set_header(self, name: str, value: _Value) -> None:
+        """Replaces all header fields of that name by one. Raises ValueError for Via, CSeq, Call-ID and
+        Content-Length, which belong to the engine, and for CR, LF or NUL; RuntimeError once the request was
+        relayed.
+        """
+    def add_header(self, name: str, value: _Value) -> None:
+        """Adds a header field below those of that name. Raises as `set_header` does."""
     def ensure_header(self, name: str, value: _Value) -> None:
-        """Sets a header field that is not there."""
-    def remove_header(self, name: str) -> None: ...
+        """Adds the header field when there is none of that name. Raises as `set_header` does."""
+    def remove_header(self, name: str) -> None:
+        """Removes all header fields of that name. Raises as `set_header` does."""
     def remove_headers_matching(self, prefix: str) -> None:
-        """Removes the header fields whose name the pattern matches from the start, in any case."""
-    def remove_from_header_list(self, name: str, value: str) -> None: ...
-    def set_body(self, body: bytes | str, content_type: str | None = None) -> None: ...
-    def set_ruri(self, value: _Address) -> None: ...
-    def set_ruri_user(self, value: str) -> None: ...
-    def set_ruri_host(self, value: str) -> None: ...
-    def set_from_display(self, display_name: str) -> None: ...
-    def set_to_display(self, display_name: str) -> None: ...
-    def set_from_uri(self, value: _Address) -> None: ...
-    def set_to_uri(self, value: _Address) -> None: ...
-    def add_path(self, uri: _Address) -> None: ...
+        """Removes the header fields whose name, in its long form, the pattern matches from the start, in any case:
+        `"X-"` and `"^X-"` do the same. A linear-time regular expression. What a message cannot do without
+        stays. Raises ValueError for a pattern that is none.
+        """
+    def remove_from_header_list(self, name: str, value: str) -> None:
+        """Removes one value, in any case, from a list such as Supported or Allow. Raises ValueError for a header
+        field that is no list.
+        """
+    def set_body(self, body: bytes | str, content_type: str | None = None) -> None:
+        """Replaces the body; Content-Length follows (RFC 3261 20.14). Without `content_type` the old one stays;
+        where there is none, `text/plain` for text and `application/octet-stream` for octets.
+        """
+    def set_ruri(self, value: _Address) -> None:
+        """Replaces the Request-URI (RFC 3261 16.5: it decides where the request goes). Raises ValueError for text
+        that is no URI.
+        """
+    def set_ruri_user(self, value: str) -> None:
+        """Replaces the user part of the Request-URI, escaping what must be; an empty text removes it. Raises
+        ValueError for a tel URI.
+        """
+    def set_ruri_host(self, value: str) -> None:
+        """Replaces host, or `host:port`, of the Request-URI; parameters stay. Raises ValueError for a tel URI."""
+    def set_from_display(self, display_name: str) -> None:
+        """Replaces the display name of From; the tag stays (RFC 3261 20.20)."""
+    def set_to_display(self, display_name: str) -> None:
+        """Replaces the display name of To; the tag stays (RFC 3261 20.39)."""
+    def set_from_uri(self, value: _Address) -> None:
+        """Replaces the URI of From; display name and tag stay. Peers older than RFC 4916 match dialogs by it:
+        change it in both directions or not at all.
+        """
+    def set_to_uri(self, value: _Address) -> None:
+        """Replaces the URI of To; display name and tag stay. As for `set_from_uri`."""
+    def add_path(self, uri: _Address) -> None:
+        """Puts a Path value on top of a REGISTER, so that requests to its contacts come by there (RFC 3327 4)."""
     def prepend_route(self, uri: _Address) -> None:
-        """Puts a Route value on top; it becomes the next hop."""
-    def add_contact_alias(self) -> None: ...
-    def set_contact_uri(self, value: _Address) -> None: ...
-    def set_contact_user(self, value: str) -> None: ...
-    def fix_nated_register(self) -> None: ...
-    def fix_nated_contact(self) -> None: ...
-    def force_send_via(self, transport: str, target: _Address) -> None: ...
-    def get_reply_header(self, name: str) -> str | None: ...
+        """Puts a loose Route value on top: it becomes the next hop (RFC 3261 20.34)."""
+    def add_contact_alias(self) -> None:
+        """Gives each Contact URI an `alias` parameter with the source of this request: in-dialog requests to it go
+        there, through the NAT.
+        """
+    def set_contact_uri(self, value: _Address) -> None:
+        """Replaces the URI of each Contact; their parameters stay."""
+    def set_contact_user(self, value: str) -> None:
+        """Replaces the user part of each Contact URI; an empty text removes it."""
+    def fix_nated_register(self) -> None:
+        """Has `registrar.save` keep the source of this REGISTER as the way to its contacts."""
+    def fix_nated_contact(self) -> None:
+        """Replaces host and port of each Contact URI by the source of the request, so that in-dialog requests come
+        back through the NAT.
+        """
+    def force_send_via(self, transport: Literal["udp", "tcp", "UDP", "TCP"], target: _Address) -> None:
+        """Has a later `relay()` send to this address over this transport, `udp` or `tcp`, whatever Route and
+        Request-URI say. Raises ValueError for another transport.
+        """
+    def get_reply_header(self, name: str) -> str | None:
+        """The first of `reply_headers` of that name, in any case; None when there is none."""
     def set_reply_header(self, name: str, value: _Value) -> None:
-        """A header field for the responses made here or forwarded on the transaction."""
-    def add_reply_header(self, name: str, value: _Value) -> None: ...
-    def set_reply_body(self, body: bytes | str, content_type: str) -> None: ...
+        """Gives the responses made or forwarded here on the transaction this header field, in place of earlier
+        ones of that name. Raises ValueError for CR, LF or NUL.
+        """
+    def add_reply_header(self, name: str, value: _Value) -> None:
+        """Gives the responses made or forwarded here on the transaction one more header field. Raises ValueError
+        for CR, LF or NUL.
+        """
+    def set_reply_body(self, body: bytes | str, content_type: str) -> None:
+        """The body of a `reply` made afterwards without one of its own."""
 
+@final
 class Reply:
-    """A SIP response on a relayed request. It is forwarded unless it is dropped or rejected."""
-
+    """A SIP response on a relayed request, or the answer to a request of our own. It is forwarded when the handler
+    returns, unless it is dropped or rejected (RFC 3261 16.7).
+    """
     @property
-    def status_code(self) -> int: ...
+    def status_code(self) -> int:
+        """The status code, 100 to 699 (RFC 3261 7.2)."""
     @property
-    def reason(self) -> str: ...
+    def reason(self) -> str:
+        """The reason phrase; may be empty."""
     @property
-    def from_uri(self) -> SipUri: ...
+    def from_uri(self) -> SipUri:
+        """The URI of From: who sent the request."""
     @property
-    def to_uri(self) -> SipUri: ...
+    def to_uri(self) -> SipUri:
+        """The URI of To: whom it was for."""
     @property
-    def from_tag(self) -> str | None: ...
+    def from_tag(self) -> str | None:
+        """The tag of From; None when it has none."""
     @property
-    def to_tag(self) -> str | None: ...
+    def to_tag(self) -> str | None:
+        """The tag of To; None on a 100 (RFC 3261 8.2.6.2)."""
     @property
-    def call_id(self) -> str: ...
+    def call_id(self) -> str:
+        """The Call-ID of the request."""
     @property
-    def body(self) -> bytes | None: ...
+    def body(self) -> bytes | None:
+        """The body's octets; None when there is none."""
     @property
-    def content_type(self) -> str | None: ...
+    def content_type(self) -> str | None:
+        """The text of Content-Type, parameters included; None when there is none."""
     @property
-    def source_ip(self) -> str | None: ...
+    def source_ip(self) -> str | None:
+        """The address it came from; None for a response that was made here."""
     @property
-    def source_port(self) -> int | None: ...
+    def source_port(self) -> int | None:
+        """The port it came from; None for a response that was made here."""
     @property
     def is_local(self) -> bool:
-        """Made here (408 for a time-out, 503 for a lost transport), not received."""
-    def get_header(self, name: str) -> str | None: ...
-    def header(self, name: str) -> str | None: ...
-    def get_headers(self, name: str) -> list[str]: ...
-    def has_header(self, name: str) -> bool: ...
-    def has_body(self, content_type: str) -> bool: ...
-    def set_header(self, name: str, value: _Value) -> None: ...
-    def add_header(self, name: str, value: _Value) -> None: ...
-    def remove_header(self, name: str) -> None: ...
-    def remove_headers_matching(self, prefix: str) -> None: ...
-    def set_body(self, body: bytes | str, content_type: str | None = None) -> None: ...
-    def relay(self) -> None: ...
-    def forward(self) -> None: ...
+        """Whether it was made here, not received: 408 for a branch without an answer, 503 for one that cannot be
+        reached (RFC 3261 16.9).
+        """
+    def get_header(self, name: str) -> str | None:
+        """The text of the first header field of that name, in any case or compact form; None when there is none."""
+    def header(self, name: str) -> str | None:
+        """The same as `get_header`."""
+    def get_headers(self, name: str) -> list[str]:
+        """The values of all header fields of that name, in order; lists are split at their commas (RFC 3261
+        7.3.1).
+        """
+    def has_header(self, name: str) -> bool:
+        """Whether there is a header field of that name."""
+    def has_body(self, content_type: str) -> bool:
+        """Whether there is a body of that media type, in any case and whatever its parameters; also as a part of a
+        multipart.
+        """
+    def set_header(self, name: str, value: _Value) -> None:
+        """Replaces all header fields of that name by one. Raises ValueError for Via, CSeq, Call-ID and
+        Content-Length, which belong to the engine, and for CR, LF or NUL.
+        """
+    def add_header(self, name: str, value: _Value) -> None:
+        """Adds a header field below those of that name. Raises as `set_header` does."""
+    def remove_header(self, name: str) -> None:
+        """Removes all header fields of that name. Raises as `set_header` does."""
+    def remove_headers_matching(self, prefix: str) -> None:
+        """Removes the header fields whose name, in its long form, the pattern matches from the start, in any case.
+        A linear-time regular expression. Raises ValueError for a pattern that is none.
+        """
+    def set_body(self, body: bytes | str, content_type: str | None = None) -> None:
+        """Replaces the body; Content-Length follows. Without `content_type` the old one stays; where there is
+        none, `text/plain` for text and `application/octet-stream` for octets.
+        """
+    def relay(self) -> None:
+        """Changes nothing: the reply is forwarded anyway."""
+    def forward(self) -> None:
+        """Changes nothing: the reply is forwarded anyway."""
     def drop(self) -> None:
-        """Does not forward this provisional reply."""
+        """Does not forward this provisional reply. Raises ValueError for a final one: the caller would wait for
+        ever.
+        """
     def reject(self, code: int, reason: str | None = None) -> bool:
-        """Answers the request with this failure instead."""
+        """Answers the request with this failure, 300 to 699, instead, and cancels what still rings. False when
+        something was decided already. Raises ValueError for another code.
+        """
+
+@final
+class SipUri:
+    """A SIP, SIPS or tel URI (RFC 3261 19.1, RFC 3966). `==` is RFC 3261 19.1.4; `str()` is its text. The `uri` of
+    a Contact remembers its binding: relaying or forking to it takes Path and flow. `SipUri(text)` takes text,
+    also a name-addr, a SipUri or a Contact, and raises ValueError for anything else.
+    """
+    def __new__(cls, text: _Address) -> Self: ...
+    @property
+    def scheme(self) -> str:
+        """`sip`, `sips`, `tel` or another scheme, in lower case."""
+    @property
+    def user(self) -> str | None:
+        """The user part without escapes, or the number of a tel URI; None when there is none."""
+    @property
+    def host(self) -> str:
+        """The host as written; an IPv6 address in brackets; empty for a tel URI."""
+    @property
+    def port(self) -> int | None:
+        """The port; None when none is written, which is not the same as 5060 (RFC 3261 19.1.4)."""
+    @property
+    def transport(self) -> str | None:
+        """The `transport` parameter in lower case; None when there is none."""
+    @property
+    def is_tel(self) -> bool:
+        """Whether it is a tel URI (RFC 3966)."""
+    @property
+    def is_local(self) -> bool:
+        """Whether it names this node: one of its own addresses or of `domain.local`. An entry with a port matches
+        that port alone.
+        """
+    def param(self, name: str) -> str | None:
+        """The value of a URI parameter, its name in any case; an empty text for a flag such as `lr`; None when it
+        is absent.
+        """
+    def __eq__(self, value: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Contact:
+    """A binding of an address of record, as it was when it was looked up (RFC 3261 10). `str()` is its URI."""
+    @property
+    def uri(self) -> SipUri:
+        """The contact URI. It remembers its binding: relaying or forking to it takes Path, flow and received
+        address, as passing the Contact does.
+        """
+    @property
+    def q(self) -> float:
+        """The preference, 0.0 to 1.0 (RFC 3261 20.10). Default 1.0."""
+    @property
+    def expires(self) -> int:
+        """Seconds it has left."""
+    @property
+    def age_secs(self) -> int:
+        """Seconds since its last REGISTER."""
+    @property
+    def path(self) -> list[str]:
+        """The Path it registered with, topmost first; requests to it go that way (RFC 3327)."""
+    @property
+    def received(self) -> str | None:
+        """`address:port` that the REGISTER came from, where the contact URI says otherwise; else None."""
+    @property
+    def flow(self) -> Flow | None:
+        """The path of the REGISTER, where requests must go back along it; else None."""
+    @property
+    def user_agent(self) -> str | None:
+        """User-Agent of the REGISTER; None when it had none."""
+    @property
+    def instance_id(self) -> str | None:
+        """The `+sip.instance` of the phone; None when it gave none (RFC 5626 4.1)."""
+    @property
+    def reg_id(self) -> int | None:
+        """The `reg-id` of the flow; None when it gave none (RFC 5626 4.2)."""
+    @property
+    def is_local(self) -> bool:
+        """Whether the contact URI names this node."""
+    @property
+    def params(self) -> dict[str, str | None]:
+        """Other parameters of the Contact header field, such as RFC 3840 feature tags; a flag has the value None."""
+
+@final
+class Flow:
+    """The path a message took: transport, both ends, connection (RFC 5626)."""
+    @property
+    def transport(self) -> _Transport:
+        """The transport in lower case: `udp` or `tcp` in this version."""
+    @property
+    def remote_addr(self) -> str:
+        """`address:port` of the other end."""
+    @property
+    def local_addr(self) -> str:
+        """`address:port` of this end."""
+    @property
+    def connection_id(self) -> str | None:
+        """Names the connection within this node; None for UDP."""
+    @property
+    def is_alive(self) -> bool:
+        """Whether it led somewhere when it was asked for."""
+
+@final
+class TimerHandle:
+    """A timer that was set."""
+    @property
+    def key(self) -> str:
+        """The key it was set under."""
+    def cancel(self) -> bool:
+        """Cancels it. False when it fired or was cancelled already."""
+
+@final
+class Counter:
+    """A metric that only goes up."""
+    def inc(self, n: float = 1.0) -> None:
+        """Adds `n`, 1 by default. Raises ValueError for less than 0, and where labels are missing."""
+    def labels(self, **values: object) -> Counter:
+        """The series with these values of the labels. Raises ValueError unless exactly the labels of the
+        definition are given. Past 1000 series of a metric, new ones are not counted.
+        """
+
+@final
+class Gauge:
+    """A metric that goes up and down."""
+    def inc(self, n: float = 1.0) -> None:
+        """Adds `n`, 1 by default."""
+    def dec(self, n: float = 1.0) -> None:
+        """Takes `n` away, 1 by default."""
+    def set(self, v: float) -> None:
+        """Sets the value."""
+    def labels(self, **values: object) -> Gauge:
+        """The series with these values of the labels. Raises ValueError unless exactly the labels of the
+        definition are given. Past 1000 series of a metric, new ones are not counted.
+        """
+
+@final
+class Histogram:
+    """A metric that counts observations by size."""
+    def observe(self, v: float) -> None:
+        """Counts one observation of this size."""
+    def labels(self, **values: object) -> Histogram:
+        """The series with these values of the labels. Raises ValueError unless exactly the labels of the
+        definition are given. Past 1000 series of a metric, new ones are not counted.
+        """
+
+@final
+class Awaitable(Generic[_T_co]):
+    """What calls marked "awaitable" give in an `async def` handler; awaiting it gives the value, once. In a plain
+    `def` they give the value itself. It has no truth value, so that a forgotten `await` is noticed.
+    """
+    def __await__(self) -> Generator[Any, None, _T_co]: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> Self: ...
+    def __bool__(self) -> NoReturn: ...
+    @classmethod
+    def __class_getitem__(cls, item: Any, /) -> type[Self]: ...
 
 class TransactionEnded(RuntimeError):
-    """The transaction ended while the handler was parked: nothing it decides has an effect."""
-
+    """Raised by a verb after the transaction ended while the handler was parked: nothing it decides has an effect."""
 class Cancelled(Exception):
-    """Raised at an await when the client cancelled or the transaction ended otherwise."""
+    """Raised at an `await` when the client cancelled, or the transaction ended otherwise (RFC 3261 9)."""
 
+@final
 class _ProxyUtils:
+    """Checks against floods and malformed requests: `proxy._utils`."""
     def rate_limit(self, request: Request, window_secs: float, max_requests: int) -> bool:
-        """False, with the 503 recorded, when its source sent more than that in the window."""
+        """Counts the request against its source address. When that sent more than `max_requests` in a window of so
+        many seconds the result is False, and the 503 with Retry-After is recorded.
+        """
     def sanity_check(self, request: Request) -> bool:
-        """False, with the 400 or 483 recorded, when the request cannot be served."""
-    def memory_used_pct(self) -> int: ...
+        """False when something is missing or malformed that serving the request takes; the 400 or 483 is recorded
+        (RFC 3261 16.3).
+        """
+    def memory_used_pct(self) -> int:
+        """Share of the machine's memory in use, in percent."""
 
+@final
 class _Proxy:
+    """The decorators of a proxy script, requests of its own, and checks."""
     @overload
-    def on_request(self, fn_or_filter: None = None) -> Callable[[_F], _F]: ...
+    def on_request(self, fn_or_filter: _OnRequest) -> _OnRequest:
+        """Decorator: `f(request)` is called for every new request, in-dialog requests and the ACK to a 2xx
+        included; with a filter such as `"INVITE|SUBSCRIBE"` for those methods only. CANCEL, retransmissions and
+        the ACK to a failure never come (RFC 3261 16.10, 17.2). A method without a handler is routed by the
+        engine.
+        """
     @overload
-    def on_request(self, fn_or_filter: str) -> Callable[[_F], _F]: ...
+    def on_request(self, fn_or_filter: str | None = None) -> Callable[[_OnRequest], _OnRequest]: ...
+    def on_reply(self, function: _OnReply) -> _OnReply:
+        """Decorator: `f(request, reply)` is called for each response on a relayed request but 100; it is forwarded
+        unless the handler says otherwise (RFC 3261 16.7).
+        """
+    def on_failure(self, function: _OnReply) -> _OnReply:
+        """Decorator: `f(request, reply)` is called once, with the best final response of 300 or more of the whole
+        transaction (RFC 3261 16.7 step 6); a time-out arrives as a local 408. Never after CANCEL. It may relay,
+        fork or reply; doing nothing sends the response up.
+        """
+    def on_cancel(self, function: _OnRequest) -> _OnRequest:
+        """Decorator: `f(request)` is called when the client cancels a relayed INVITE, which is answered already
+        (RFC 3261 16.10). It decides nothing.
+        """
     @overload
-    def on_request(self, fn_or_filter: _F) -> _F: ...
-    def on_reply(self, function: _F) -> _F: ...
-    def on_failure(self, function: _F) -> _F: ...
-    def on_cancel(self, function: _F) -> _F: ...
     def send_request(
         self,
         method: str,
@@ -317,99 +622,187 @@ class _Proxy:
         headers: Mapping[str, _Value] | None = None,
         body: bytes | str | None = None,
         next_hop: _Address | None = None,
-        wait_for_response: bool = False,
+        wait_for_response: Literal[False] = False,
         timeout_ms: _Duration | None = None,
-    ) -> Awaitable[Reply | None]:
-        """Sends a request outside any dialog; awaitable. The final response, or None, with `wait_for_response`."""
-    def rate_limit(self, request: Request, window_secs: float, max_requests: int) -> bool: ...
-    def sanity_check(self, request: Request) -> bool: ...
+    ) -> Awaitable[None]:
+        """Awaitable: sends a request of our own, outside any dialog (RFC 3261 8.1).
+
+        With `wait_for_response` the result is the final Reply, or None when none came within `timeout_ms`
+        milliseconds (or `"2s"`; default 2 s); otherwise None at once. `headers` are added to what the engine
+        makes; a Route among them is followed unless `next_hop` is given. It leaves with what the handler
+        records, and is dropped with it. Raises ValueError for ACK, CANCEL and text that is no URI.
+        """
+    @overload
+    def send_request(
+        self,
+        method: str,
+        ruri: _Address,
+        headers: Mapping[str, _Value] | None = None,
+        body: bytes | str | None = None,
+        next_hop: _Address | None = None,
+        *,
+        wait_for_response: bool,
+        timeout_ms: _Duration | None = None,
+    ) -> Awaitable[Reply | None]: ...
+    def rate_limit(self, request: Request, window_secs: float, max_requests: int) -> bool:
+        """Counts the request against its source address. When that sent more than `max_requests` in a window of so
+        many seconds the result is False, and the 503 with Retry-After is recorded.
+        """
+    def sanity_check(self, request: Request) -> bool:
+        """False when something is missing or malformed that serving the request takes; the 400 or 483 is recorded
+        (RFC 3261 16.3).
+        """
     @property
-    def _utils(self) -> _ProxyUtils: ...
+    def _utils(self) -> _ProxyUtils:
+        """The checks under the place that older scripts know."""
 
+@final
 class _Registrar:
+    """The location service of the node: addresses of record and their bindings (RFC 3261 10)."""
     def save(self, request: Request, force: bool = False, aliases: Sequence[str] | None = None) -> bool:
-        """Stores the bindings of a REGISTER and records the reply."""
-    def lookup(self, uri: _Address) -> list[Contact]: ...
-    def is_registered(self, uri: _Address) -> bool: ...
-    def remove(self, uri: _Address) -> bool: ...
-    def expire(self, uri: _Address) -> bool: ...
-    def aor_count(self) -> Awaitable[int]:
-        """Awaitable."""
-    def on_change(self, function: _F) -> _F: ...
+        """Stores the bindings of a REGISTER and records the answer: 200 with the contacts, Path, Service-Route and
+        GRUU, or 400, 403, 423, 500, 503 (RFC 3261 10.3). True when they are stored. The answer leaves when the
+        handler returns.
 
+        `force` has them replace all others of the address of record, whatever Call-ID and CSeq say. `aliases`
+        are further addresses of record that share them. A later `reply` with 300 or more takes them back.
+        """
+    def lookup(self, uri: _Address) -> list[Contact]:
+        """The bindings of an address of record, best `q` first, also for an alias or a GRUU (RFC 5627); an empty
+        list when nobody is registered. Text without a scheme counts as `sip:`. Raises ValueError for text that
+        is no URI.
+        """
+    def is_registered(self, uri: _Address) -> bool:
+        """Whether the address of record has a binding."""
+    def remove(self, uri: _Address) -> bool:
+        """Removes all bindings of an address of record at once. True when there were any."""
+    def expire(self, uri: _Address) -> bool:
+        """Removes all bindings of an address of record, as the end of their time would. True when there were any."""
+    def aor_count(self) -> Awaitable[int]:
+        """Awaitable: how many addresses of record have bindings."""
+    def on_change(self, function: _OnChange) -> _OnChange:
+        """Decorator: `f(aor, event_type, contacts)` is called after bindings changed, with the address of record,
+        `registered`, `refreshed`, `deregistered` or `expired`, and the contacts that are left. It decides
+        nothing.
+        """
+
+@final
 class _Auth:
+    """Digest authentication against `auth.users`, or against what the script passes (RFC 7616, RFC 3261 22)."""
     def require_www_digest(
         self, target: Request, realm: str | None = None, password: str | None = None, ha1: str | None = None
     ) -> bool:
-        """False, with the 401 recorded, when the credentials are missing or wrong."""
+        """True when the Authorization is right, as a registrar asks for it; `auth_user` has the name then.
+        Otherwise False, and the 401 is recorded: the handler just returns (RFC 3261 22.2).
+
+        `realm` defaults to `auth.realm`. With `password`, or `ha1` (hexadecimal MD5 of `user:realm:password`),
+        that is checked in place of `auth.users`.
+        """
     def require_digest(
         self, target: Request, realm: str | None = None, password: str | None = None, ha1: str | None = None
-    ) -> bool: ...
+    ) -> bool:
+        """The same as `require_www_digest`."""
     def require_proxy_digest(
         self, target: Request, realm: str | None = None, password: str | None = None, ha1: str | None = None
-    ) -> bool: ...
+    ) -> bool:
+        """True when the Proxy-Authorization is right; `auth_user` has the name then. Otherwise False, and the 407
+        is recorded (RFC 3261 22.3). Arguments as for `require_www_digest`.
+        """
     def verify_digest(
         self, target: Request, realm: str | None = None, password: str | None = None, ha1: str | None = None
     ) -> bool:
-        """Checks, and decides nothing."""
+        """Whether Authorization or, when there is none, Proxy-Authorization is right; decides nothing and
+        challenges nobody. Arguments as for `require_www_digest`.
+        """
 
+@final
 class _Log:
-    def debug(self, text: object, **fields: object) -> None: ...
-    def info(self, text: object, **fields: object) -> None: ...
-    def warn(self, text: object, **fields: object) -> None: ...
-    def warning(self, text: object, **fields: object) -> None: ...
-    def error(self, text: object, **fields: object) -> None: ...
+    """The log of the node. Fields are named values: `log.info("a call", caller=user)`. The script's line and the
+    Call-ID are added.
+    """
+    def debug(self, text: object, **fields: object) -> None:
+        """Writes a line that `log.level: debug` shows."""
+    def info(self, text: object, **fields: object) -> None:
+        """Writes a line that `log.level: info` shows."""
+    def warn(self, text: object, **fields: object) -> None:
+        """The same as `warning`."""
+    def warning(self, text: object, **fields: object) -> None:
+        """Writes a line about something that needs a look."""
+    def error(self, text: object, **fields: object) -> None:
+        """Writes a line about something that is broken."""
 
-class _Cache:
-    """Each name is a cache of the YAML's `cache`. All but `has_cache` are awaitable."""
-
-    def fetch(self, name: str, key: str) -> Awaitable[str | None]: ...
-    def store(self, name: str, key: str, value: str, ttl: _Duration | None = None) -> Awaitable[bool]: ...
-    def has_cache(self, name: str) -> bool: ...
-    def delete(self, name: str, key: str) -> Awaitable[bool]: ...
-    def exists(self, name: str, key: str) -> Awaitable[bool]: ...
-    def expire(self, name: str, key: str, ttl: _Duration) -> Awaitable[bool]: ...
-    def list_push(self, name: str, key: str, item: str) -> Awaitable[int | None]: ...
-    def list_pop_all(self, name: str, key: str) -> Awaitable[list[str]]: ...
-    def list_len(self, name: str, key: str) -> Awaitable[int | None]: ...
-    def list_len_sum(self, name: str, prefix: str) -> Awaitable[int]: ...
-
-class TimerHandle:
-    @property
-    def key(self) -> str: ...
-    def cancel(self) -> bool: ...
-
+@final
 class _Timer:
+    """Handlers that are called by time, and waiting."""
     def every(
         self, seconds: _Duration, name: str | None = None, jitter: _Duration | None = None
-    ) -> Callable[[_F], _F]:
-        """Calls the function once per period and node, up to `jitter` later each time."""
-    def set(self, key: str, delay_ms: _Duration, handler: Callable[[], object]) -> TimerHandle:
-        """Calls `handler` once. A timer of the same key is replaced."""
-    def cancel(self, key: str) -> bool: ...
+    ) -> Callable[[_OnTimer], _OnTimer]:
+        """Decorator: `f()` is called every so many seconds (or `"1m"`), once per node, each time up to `jitter`
+        later. `name` defaults to the function's and must be unique. Raises ValueError for less than a
+        millisecond.
+        """
+    def set(self, key: str, delay_ms: _Duration, handler: _TimerHandler) -> TimerHandle:
+        """Calls `handler()` once, after `delay_ms` milliseconds (or `"30s"`). A timer of the same key is replaced.
+        A reload keeps it, with the function it was set with. Raises RuntimeError at 100,000 timers.
+        """
+    def cancel(self, key: str) -> bool:
+        """Cancels the timer of that key. False when there is none, or it fired."""
     def sleep(self, seconds: _Duration) -> Awaitable[None]:
-        """Parks the handler; awaitable."""
+        """Awaitable: parks the handler for so many seconds (or `"500ms"`). What it recorded before takes effect;
+        the shard goes on.
+        """
 
-class Counter:
-    def inc(self, n: float = 1.0) -> None: ...
-    def labels(self, **values: object) -> Counter: ...
+@final
+class _Cache:
+    """What scripts keep from one request to another: the caches of the YAML's `cache`, each by its name, in the
+    memory of the node. Full, the least recently used entry goes. An unknown name raises LookupError.
+    """
+    def fetch(self, name: str, key: str) -> Awaitable[str | None]:
+        """Awaitable: the text under `key`; None when there is none, or its time is over."""
+    def store(self, name: str, key: str, value: str, ttl: _Duration | None = None) -> Awaitable[bool]:
+        """Awaitable: stores text for `ttl` seconds (or `"5m"`), by default for the cache's `local_ttl_secs`. True."""
+    def has_cache(self, name: str) -> bool:
+        """Whether a cache of that name is configured."""
+    def delete(self, name: str, key: str) -> Awaitable[bool]:
+        """Awaitable: removes what is under `key`. True when there was something."""
+    def exists(self, name: str, key: str) -> Awaitable[bool]:
+        """Awaitable: whether there is something under `key`."""
+    def expire(self, name: str, key: str, ttl: _Duration) -> Awaitable[bool]:
+        """Awaitable: gives what is under `key` another time to live, in seconds from now (or `"5m"`). False when
+        there is nothing.
+        """
+    def list_push(self, name: str, key: str, item: str) -> Awaitable[int | None]:
+        """Awaitable: appends to the list under `key`. Its length; None when `key` holds text or the list has
+        10,000 items.
+        """
+    def list_pop_all(self, name: str, key: str) -> Awaitable[list[str]]:
+        """Awaitable: takes the whole list under `key`, oldest first; empty when there is none."""
+    def list_len(self, name: str, key: str) -> Awaitable[int | None]:
+        """Awaitable: the length of the list under `key`, 0 without one; None when `key` holds text."""
+    def list_len_sum(self, name: str, prefix: str) -> Awaitable[int]:
+        """Awaitable: how many items all lists hold whose key begins with `prefix`."""
 
-class Gauge:
-    def inc(self, n: float = 1.0) -> None: ...
-    def dec(self, n: float = 1.0) -> None: ...
-    def set(self, v: float) -> None: ...
-    def labels(self, **values: object) -> Gauge: ...
-
-class Histogram:
-    def observe(self, v: float) -> None: ...
-    def labels(self, **values: object) -> Histogram: ...
-
+@final
 class _Metrics:
-    def counter(self, name: str, help: str, labels: Sequence[str] | None = None) -> Counter: ...
-    def gauge(self, name: str, help: str, labels: Sequence[str] | None = None) -> Gauge: ...
+    """Metrics of the script's own, offered beside those of the node. The same definition after a reload is the
+    same metric, and its values go on.
+    """
+    def counter(self, name: str, help: str, labels: Sequence[str] | None = None) -> Counter:
+        """A metric that only goes up. `labels` are the names of its labels. Raises ValueError for a name that is
+        none in Prometheus or belongs to another definition.
+        """
+    def gauge(self, name: str, help: str, labels: Sequence[str] | None = None) -> Gauge:
+        """A metric that goes up and down. As for `counter`."""
     def histogram(
-        self, name: str, help: str, labels: Sequence[str] | None = None, buckets: Sequence[float] | None = None
-    ) -> Histogram: ...
+        self,
+        name: str,
+        help: str,
+        labels: Sequence[str] | None = None,
+        buckets: Sequence[float] | None = None,
+    ) -> Histogram:
+        """A metric that counts observations by size. `buckets` are the upper bounds, ascending; Prometheus' own by
+        default. As for `counter`.
+        """
 
 proxy: _Proxy
 registrar: _Registrar

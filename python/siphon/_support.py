@@ -26,7 +26,7 @@ _OWN_FILES = __file__.rpartition("/")[0] + "/"
 
 class _Source(importlib.machinery.SourceFileLoader):
     # No bytecode cache: its key is a whole second, and an edit within that second would be missed.
-    def get_code(self, fullname):
+    def get_code(self, fullname: str) -> types.CodeType:
         path = self.get_filename(fullname)
         return self.source_to_code(self.get_data(path), path)
 
@@ -50,7 +50,7 @@ class Generation:
         code = compile(source, self.path, "exec", dont_inherit=True)
         module = types.ModuleType("siphon_script")
         module.__file__ = self.path
-        module.__builtins__ = self.builtins
+        module.__dict__["__builtins__"] = self.builtins
         self.modules["siphon_script"] = module
         _show("siphon_script", module)
         exec(code, module.__dict__)
@@ -99,11 +99,11 @@ class Generation:
         if spec is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         module = importlib.util.module_from_spec(spec)
-        module.__builtins__ = self.builtins
+        module.__dict__["__builtins__"] = self.builtins
         self.modules[name] = module
         _show(name, module)
         try:
-            if spec.loader is not None and hasattr(spec.loader, "get_code"):
+            if isinstance(spec.loader, _Source):
                 exec(spec.loader.get_code(name), module.__dict__)
         except BaseException:
             del self.modules[name]
@@ -148,7 +148,7 @@ class Generation:
                 del sys.modules[name]
 
 
-_shown = set()
+_shown: set[str] = set()
 
 
 def _show(name, module):

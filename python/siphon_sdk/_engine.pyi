@@ -1,14 +1,70 @@
-"""What the kit uses of the extension module. Times are seconds, shares go from 0 to 1."""
+"""The engine: an extension module. Its half of `siphon` is described where scripts find it.
+
+Times are seconds, shares go from 0 to 1.
+"""
 
 import os
 from typing import Literal
 
+from siphon import Awaitable as Awaitable
+from siphon import Cancelled as Cancelled
+from siphon import Contact as Contact
+from siphon import Counter as Counter
+from siphon import Flow as Flow
+from siphon import Gauge as Gauge
+from siphon import Histogram as Histogram
+from siphon import Reply as Reply
+from siphon import Request as Request
+from siphon import SipUri as SipUri
+from siphon import TimerHandle as TimerHandle
+from siphon import TransactionEnded as TransactionEnded
+from siphon import auth as auth
+from siphon import cache as cache
+from siphon import log as log
+from siphon import metrics as metrics
+from siphon import proxy as proxy
+from siphon import registrar as registrar
+from siphon import timer as timer
+
 from ._world import World
+
+__all__ = [
+    "Awaitable",
+    "Cancelled",
+    "Contact",
+    "Counter",
+    "Flow",
+    "Gauge",
+    "Histogram",
+    "Reply",
+    "Request",
+    "SipUri",
+    "TimerHandle",
+    "TransactionEnded",
+    "auth",
+    "cache",
+    "log",
+    "metrics",
+    "proxy",
+    "registrar",
+    "timer",
+    "Kit",
+    "Captured",
+    "Capture",
+    "Replay",
+    "__version__",
+    "check",
+    "embedded",
+    "install",
+    "main",
+    "role",
+]
 
 __version__: str
 
 def install() -> None: ...
 def main(role: str, arguments: list[str]) -> int: ...
+def role() -> str | None: ...
 def embedded(role: str) -> tuple[str, str]: ...
 def check(path: str, role: str, include_paths: list[str]) -> list[_Row]: ...
 

@@ -78,7 +78,9 @@ fn result(py: Python<'_>, outcome: Option<Outcome>) -> PyResult<Py<PyAny>> {
 impl Awaitable {
     /// `Awaitable[Reply]` in an annotation.
     #[classmethod]
-    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, _value: &Bound<'py, PyAny>) -> Bound<'py, PyType> {
+    #[pyo3(signature = (item, /))]
+    fn __class_getitem__<'py>(cls: &Bound<'py, PyType>, item: &Bound<'py, PyAny>) -> Bound<'py, PyType> {
+        let _ = item;
         cls.clone()
     }
 

@@ -38,6 +38,18 @@ pub(crate) fn header_value(value: &Bound<'_, PyAny>) -> PyResult<String> {
     Ok(text)
 }
 
+/// The header fields of a mapping from names to values.
+pub(crate) fn header_fields(mapping: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<(String, String)>> {
+    let Some(mapping) = mapping else { return Ok(Vec::new()) };
+    let mut fields = Vec::new();
+    for pair in mapping.call_method0("items")?.try_iter()? {
+        let (name, value): (String, Bound<'_, PyAny>) = pair?.extract()?;
+        header_name(&name)?;
+        fields.push((name, header_value(&value)?));
+    }
+    Ok(fields)
+}
+
 /// Body octets from `bytes` or `str`.
 pub(crate) fn body(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if let Ok(bytes) = value.cast::<PyBytes>() {

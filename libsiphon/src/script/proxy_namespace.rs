@@ -13,7 +13,7 @@ use crate::base::time::Duration;
 use crate::policy::{OriginatedRequest, ReplySpec, Want};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyString;
 
 /// The decorators of a proxy script, requests of its own, and checks.
 #[pyclass(frozen, module = "siphon", name = "Proxy")]
@@ -126,7 +126,7 @@ impl Proxy {
         py: Python<'py>,
         method: &str,
         ruri: &Bound<'py, PyAny>,
-        headers: Option<&Bound<'py, PyDict>>,
+        headers: Option<&Bound<'py, PyAny>>,
         body: Option<&Bound<'py, PyAny>>,
         next_hop: Option<&Bound<'py, PyAny>>,
         wait_for_response: bool,
@@ -139,10 +139,9 @@ impl Proxy {
         }
         let mut content_type: Text = "application/octet-stream".into();
         let mut fields = Vec::new();
-        for (name, value) in headers.into_iter().flatten() {
-            let name: String = name.extract()?;
-            let value: Text = convert::header_value(&value)?.into();
-            match convert::header_name(&name)?.to_ascii_lowercase().as_str() {
+        for (name, value) in convert::header_fields(headers)? {
+            let value = Text::from(value);
+            match name.to_ascii_lowercase().as_str() {
                 "content-type" | "c" => content_type = value,
                 "content-length" | "l" | "via" | "v" => {}
                 _ => fields.push((Text::from(name), value)),

@@ -280,16 +280,13 @@ impl Request {
         py: Python<'_>,
         code: u16,
         reason: Option<&str>,
-        headers: Option<&Bound<'_, pyo3::types::PyDict>>,
+        headers: Option<&Bound<'_, PyAny>>,
         body: Option<&Bound<'_, PyAny>>,
         content_type: Option<&str>,
     ) -> PyResult<()> {
         let mut spec = ReplySpec::code(status(code)?);
         spec.reason = reason.map(convert::safe).transpose()?.map(Text::from);
-        for (name, value) in headers.into_iter().flatten() {
-            let name = name.extract::<String>()?;
-            spec.headers.push((convert::header_name(&name)?.into(), convert::header_value(&value)?.into()));
-        }
+        spec.headers.extend(convert::header_fields(headers)?.into_iter().map(|(n, v)| (n.into(), v.into())));
         let content_type = convert::safe(content_type.unwrap_or("text/plain"))?;
         spec.body = match body {
             Some(body) => Some((content_type.into(), convert::body(body)?)),

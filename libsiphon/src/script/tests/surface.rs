@@ -145,7 +145,8 @@ fn an_alias_in_an_in_dialog_request_leads_to_its_address() {
 
 /// Compares `docs/reference/surface.toml`, the stubs and the module; gives what differs.
 const COMPARE: &std::ffi::CStr = cr#"
-import ast, tomllib, siphon, re
+import ast, inspect, tomllib, siphon, re
+from siphon import _surface
 
 def public(obj):
     return {n for n in dir(obj) if not n.startswith("__")}
@@ -156,7 +157,12 @@ classes = {n.name: {m.name for m in n.body if isinstance(m, ast.FunctionDef) and
            for n in tree.body if isinstance(n, ast.ClassDef)}
 variables = {n.target.id: n.annotation.id for n in tree.body if isinstance(n, ast.AnnAssign) and n.target.id.islower()}
 wrong = []
-names = {n for n in public(siphon) if n not in ("Awaitable",)}
+names = public(siphon)
+if names != {*_surface.BUILT, *_surface.TYPES}:
+    wrong.append(f"module and table: {names ^ {*_surface.BUILT, *_surface.TYPES}}")
+absent = {s: {n: e["absent"] for n, e in entries.items() if "absent" in e} for s, entries in known.items()}
+if {s: a for s, a in absent.items() if a} != _surface.ABSENT:
+    wrong.append("what is absent is not the same in the list and in the table siphon/_surface.py")
 exported = set(ast.literal_eval(next(n for n in tree.body if isinstance(n, ast.Assign)).value))
 if names != exported:
     wrong.append(f"module and __all__ of the stubs: {names ^ exported}")
@@ -167,6 +173,9 @@ for name in names:
         continue
     declared = classes[name if isinstance(thing, type) else variables[name]]
     actual = public(thing)
+    for member in actual:
+        if not (inspect.getdoc(inspect.getattr_static(type(thing) if name.islower() else thing, member)) or "").strip():
+            wrong.append(f"{name}.{member} says nothing about itself")
     if actual != declared:
         wrong.append(f"{name}: only in the module {actual - declared}, only in the stubs {declared - actual}")
     built[name] = actual

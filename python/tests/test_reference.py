@@ -1,0 +1,45 @@
+"""Every public name says what it is, and stubs and pages repeat it. UPDATE_REFERENCE=1 writes them anew."""
+
+import ast
+import os
+from pathlib import Path
+
+import pytest
+
+import reference
+import siphon
+from siphon import _surface
+
+UPDATE = os.environ.get("UPDATE_REFERENCE") == "1"
+
+
+def held(path: Path, wanted: str) -> None:
+    if UPDATE:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(wanted)
+    there = path.read_text() if path.exists() else ""
+    assert there == wanted, f"{path.relative_to(reference.TOP)} is out of date: run with UPDATE_REFERENCE=1"
+
+
+def test_the_stubs_have_the_texts_of_the_module() -> None:
+    held(reference.STUBS, reference.stubs(reference.STUBS.read_text()))
+
+
+def test_the_reference_pages_are_made_from_the_package() -> None:
+    pages = reference.pages()
+    for name, text in pages.items():
+        held(reference.PAGES / name, text)
+    assert {p.name for p in reference.PAGES.iterdir()} == set(pages)
+
+
+def test_every_public_name_has_a_text_and_an_entry() -> None:
+    pages = "\n".join(reference.pages().values())
+    for name in siphon.__all__:
+        assert f"# `{name}`" in pages, name
+    for path, _ in reference.named(ast.parse(reference.STUBS.read_text())):
+        assert len(reference.text_of(path)) > 10, f"{path} says nothing about itself"
+
+
+@pytest.mark.parametrize("name", _surface.BUILT)
+def test_a_namespace_is_an_attribute_of_the_module(name: str) -> None:
+    assert getattr(siphon, name) is getattr(siphon, name)

@@ -1,0 +1,44 @@
+"""What `from siphon import ...` says about names that are not there."""
+
+import pytest
+
+import siphon
+from siphon import _surface
+
+
+@pytest.mark.parametrize("name", sorted(set(_surface.NAMESPACES) - set(_surface.BUILT)))
+def test_a_namespace_that_is_not_there_says_why(name: str) -> None:
+    with pytest.raises(ImportError) as told:
+        exec(f"from siphon import {name}")
+    roles = _surface.NAMESPACES[name]
+    if _surface.PROXY in roles:
+        assert str(told.value) == f"'{name}' is not in this version of siphon-proxy"
+    else:
+        assert str(told.value) == f"'{name}' is not available in siphon-proxy (available in: {', '.join(roles)})"
+
+
+def test_a_type_that_comes_with_a_namespace_says_what_the_namespace_says() -> None:
+    with pytest.raises(ImportError, match="'Call' is not available in siphon-proxy \\(available in: siphon-sbc\\)"):
+        from siphon import Call  # type: ignore[attr-defined] # noqa: F401
+
+
+def test_a_misspelt_name_is_guessed() -> None:
+    with pytest.raises(ImportError, match='siphon has no "proxi"; did you mean "proxy"?'):
+        from siphon import proxi  # type: ignore[attr-defined] # noqa: F401
+    with pytest.raises(AttributeError, match='proxy has no "on_reqest"; did you mean "on_request"?'):
+        siphon.proxy.on_reqest  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("namespace", sorted(set(_surface.ABSENT) & set(_surface.BUILT)))
+def test_what_a_namespace_leaves_out_has_its_reason(namespace: str) -> None:
+    for name, why in _surface.ABSENT[namespace].items():
+        with pytest.raises(AttributeError) as told:
+            getattr(getattr(siphon, namespace), name)
+        assert str(told.value) == f"{namespace}.{name} is not in this version: {why}"
+
+
+def test_the_other_half_of_a_role_is_refused_to_a_role_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siphon._native.role", lambda: "siphon-icscf")
+    assert siphon.proxy is not None
+    with pytest.raises(ImportError, match="'registrar' is not available in siphon-icscf"):
+        from siphon import registrar  # noqa: F401
