@@ -1,7 +1,8 @@
 //! The command line of siphon-proxy: what each option prints and which code it ends with.
 
+use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use siphon_tests::scratch::Scratch;
 use siphon_tests::subject::siphon_proxy;
@@ -120,4 +121,34 @@ fn a_busy_port_is_told_with_its_owner_and_ends_with_1() {
     let output = run(&["--config", "a.yaml"], &folder);
     assert_eq!(output.status.code(), Some(1));
     assert!(out(&output).contains(&format!("(pid {}) has it", std::process::id())), "{}", out(&output));
+}
+
+/// Reads the daemon's log up to the line that says it listens.
+fn log_of_the_start(command: &mut Command) -> String {
+    let mut daemon = command.stdout(Stdio::piped()).spawn().expect("the daemon can be started");
+    let lines = BufReader::new(daemon.stdout.take().expect("piped")).lines();
+    let mut log = String::new();
+    for line in lines.map_while(Result::ok) {
+        log += &format!("{line}\n");
+        if line.contains("listens on") {
+            break;
+        }
+    }
+    daemon.kill().expect("it runs");
+    daemon.wait().expect("it ends");
+    log
+}
+
+#[test]
+fn another_projects_siphon_gives_way_and_is_told_in_one_sentence() {
+    let folder = Scratch::new("foreign");
+    std::fs::create_dir(folder.path().join("siphon")).expect("a folder");
+    folder.write("siphon/__init__.py", "weather = 1\n");
+    folder.write("route.py", "from siphon import proxy\n@proxy.on_request\ndef f(request): request.drop()\n");
+    folder.write("a.yaml", "listen: {udp: [\"127.0.0.1:0\"]}\nscript: {path: route.py}\n");
+    let mut command = Command::new(siphon_proxy());
+    command.args(["--config", "a.yaml"]).current_dir(folder.path()).env("PYTHONPATH", folder.path());
+    let log = log_of_the_start(&mut command);
+    assert!(log.contains("listens on"), "{log}");
+    assert_eq!(log.matches("another project's `siphon` is installed at").count(), 1, "{log}");
 }
