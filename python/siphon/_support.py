@@ -19,6 +19,28 @@ import threading
 import traceback
 import types
 import warnings
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+# Writes to the log: level, text, file, line.
+_Emit = Callable[[str, str, str, int], object]
+# Whether a file belongs to the script.
+_Owns = Callable[[str], bool]
+
+
+class _Job(Protocol):
+    """A handler on the asyncio loop, as the engine sees it."""
+
+    def enter(self) -> None: ...
+    def leave(self) -> None: ...
+    def commit(self) -> None: ...
+    def finish(self, error: BaseException | None) -> None: ...
+    def cancelled(self) -> BaseException | None: ...
+
 
 # How the names of this package's own files begin: what an error is told about is the script.
 _OWN_FILES = __file__.rpartition("/")[0] + "/"
@@ -34,18 +56,18 @@ class _Source(importlib.machinery.SourceFileLoader):
 class Generation:
     """The modules of one load of the script."""
 
-    def __init__(self, path, include_paths, emit):
+    def __init__(self, path: str, include_paths: list[str], emit: _Emit) -> None:
         self.path = path
         self.roots = [os.path.dirname(path) or ".", *include_paths]
-        self.modules = {}
+        self.modules: dict[str, types.ModuleType] = {}
         self.foreign = set(sys.builtin_module_names) | {"siphon", "siphon_sdk"}
-        self.finders = {}
+        self.finders: dict[str, importlib.machinery.FileFinder] = {}
         self.lock = threading.RLock()
         self.builtins = dict(vars(builtins))
         self.builtins["__import__"] = self._import
         self.builtins["print"] = _printer(emit)
 
-    def run(self, source):
+    def run(self, source: str) -> types.ModuleType:
         """Compiles and runs the script itself."""
         code = compile(source, self.path, "exec", dont_inherit=True)
         module = types.ModuleType("siphon_script")
@@ -56,10 +78,10 @@ class Generation:
         exec(code, module.__dict__)
         return module
 
-    def owns_file(self, filename):
+    def owns_file(self, filename: str) -> bool:
         return any(filename.startswith(root + os.sep) for root in self.roots) or filename == self.path
 
-    def _find(self, name, paths):
+    def _find(self, name: str, paths: Iterable[str]) -> ModuleSpec | None:
         for path in paths:
             finder = self.finders.get(path)
             if finder is None:
@@ -70,7 +92,7 @@ class Generation:
                 return spec
         return None
 
-    def _owns(self, top):
+    def _owns(self, top: str) -> bool:
         if top in self.modules:
             return True
         if top in self.foreign:
@@ -82,12 +104,13 @@ class Generation:
             return False
         return True
 
-    def _load(self, name):
+    def _load(self, name: str) -> types.ModuleType:
         module = self.modules.get(name)
         if module is not None:
             return module
         parent, _, child = name.rpartition(".")
-        package, paths = None, self.roots
+        package: types.ModuleType | None = None
+        paths: Iterable[str] | None = self.roots
         if parent:
             package = self._load(parent)
             paths = getattr(package, "__path__", None)
@@ -95,7 +118,7 @@ class Generation:
                 raise ModuleNotFoundError(f"No module named {name!r}; {parent!r} is not a package", name=name)
             if name in self.modules:
                 return self.modules[name]
-        spec = self._find(name, paths)
+        spec = self._find(name, paths or ())
         if spec is None:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
         module = importlib.util.module_from_spec(spec)
@@ -112,7 +135,14 @@ class Generation:
             setattr(package, child, module)
         return module
 
-    def _import(self, name, globals=None, locals=None, fromlist=(), level=0):
+    def _import(
+        self,
+        name: str,
+        globals: Mapping[str, Any] | None = None,
+        locals: Mapping[str, Any] | None = None,
+        fromlist: Sequence[str] | None = (),
+        level: int = 0,
+    ) -> types.ModuleType:
         asked = name
         if level:
             package = (globals or {}).get("__package__") or ""
@@ -136,12 +166,12 @@ class Generation:
                                 raise
             return module
 
-    def show(self):
+    def show(self) -> None:
         """Makes these the modules that the rest of the interpreter finds by name."""
         for name, module in self.modules.items():
             _show(name, module)
 
-    def discard(self):
+    def discard(self) -> None:
         """Takes back what a failed or replaced load showed to the rest of the interpreter."""
         for name, module in self.modules.items():
             if sys.modules.get(name) is module:
@@ -151,7 +181,7 @@ class Generation:
 _shown: set[str] = set()
 
 
-def _show(name, module):
+def _show(name: str, module: types.ModuleType) -> None:
     # dataclasses, pickle and typing look classes up by module name. The newest generation is what they find;
     # an installed module of that name stays.
     if name in _shown or name not in sys.modules:
@@ -173,9 +203,10 @@ WAITING_KEYWORDS = {("proxy", "send_request"): "wait_for_response"}
 LOOP_MODULES = frozenset({"asyncio", "aiohttp", "httpx", "anyio"})
 
 
-def _reached(function, owns_file):
+def _reached(function: Any, owns_file: _Owns) -> Iterator[tuple[types.CodeType, str, Any]]:
     """Yields (code, name, value) for each global the function can reach by plain names, its callees included."""
-    seen, todo = set(), [inspect.unwrap(function)]
+    seen: set[types.CodeType] = set()
+    todo: list[Any] = [inspect.unwrap(function)]
     while todo:
         current = todo.pop()
         current = getattr(current, "__func__", current)
@@ -200,13 +231,13 @@ def _reached(function, owns_file):
                     todo.extend(a for a in attributes if isinstance(a, types.FunctionType))
 
 
-def _home(value):
+def _home(value: Any) -> str:
     if isinstance(value, types.ModuleType):
         return value.__name__
     return getattr(value, "__module__", None) or ""
 
 
-def first_waiting_call(function, owns_file):
+def first_waiting_call(function: Any, owns_file: _Owns) -> str | None:
     """Names the first call that waits among those `function` can reach by plain names, or None."""
     for code, name, value in _reached(function, owns_file):
         names = code.co_names
@@ -226,7 +257,7 @@ def first_waiting_call(function, owns_file):
     return None
 
 
-def needs_loop(function, owns_file):
+def needs_loop(function: Any, owns_file: _Owns) -> str | None:
     """Names the first asyncio library that an `async def` can reach, or None."""
     for _, _, value in _reached(function, owns_file):
         home = _home(value).partition(".")[0]
@@ -238,7 +269,7 @@ def needs_loop(function, owns_file):
     return None
 
 
-def wrong_signature(function, names):
+def wrong_signature(function: Callable[..., object], names: Sequence[str]) -> str | None:
     """Says why `function` cannot be called with arguments for `names`, or None."""
     try:
         # A wrapper is what is called, whatever it calls in turn.
@@ -253,13 +284,13 @@ def wrong_signature(function, names):
     return None
 
 
-def is_async(function):
+def is_async(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(inspect.unwrap(function)) or inspect.iscoroutinefunction(
         getattr(function, "__call__", None)
     )
 
 
-def where(function):
+def where(function: Any) -> tuple[str, int, str]:
     """File and line of the `def`, and its name."""
     function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
@@ -271,10 +302,10 @@ def where(function):
     return code.co_filename, code.co_firstlineno, name
 
 
-def describe(error, owns_file=None):
+def describe(error: BaseException, owns_file: _Owns | None = None) -> tuple[str, str, int]:
     """The traceback as text, and file and line of the script's innermost frame (or of the syntax error)."""
     report = traceback.TracebackException(type(error), error, error.__traceback__, compact=True)
-    link = report
+    link: traceback.TracebackException | None = report
     while link is not None:
         ours = [frame for frame in link.stack if not frame.filename.startswith(_OWN_FILES)]
         link.stack = traceback.StackSummary.from_list(ours)
@@ -290,13 +321,15 @@ def describe(error, owns_file=None):
     return text.rstrip("\n"), filename, line
 
 
-def _caller(depth=2):
+def _caller(depth: int = 2) -> tuple[str, int]:
     frame = sys._getframe(depth)
     return frame.f_code.co_filename, frame.f_lineno
 
 
-def _printer(emit):
-    def print(*values, sep=" ", end="\n", file=None, flush=False):
+def _printer(emit: _Emit) -> Callable[..., None]:
+    def print(
+        *values: object, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
+    ) -> None:
         if file is None or file in (sys.stdout, sys.stderr):
             text = (" " if sep is None else sep).join(str(value) for value in values)
             filename, line = _caller()
@@ -310,14 +343,14 @@ def _printer(emit):
 class _LogStream(io.TextIOBase):
     """A line of text written here becomes a log entry."""
 
-    def __init__(self, level, emit):
+    def __init__(self, level: str, emit: _Emit) -> None:
         super().__init__()
         self.level, self.emit, self.partial = level, emit, threading.local()
 
-    def writable(self):
+    def writable(self) -> bool:
         return True
 
-    def write(self, text):
+    def write(self, text: str) -> int:
         pending = getattr(self.partial, "text", "") + text
         *lines, rest = pending.split("\n")
         self.partial.text = rest[-65536:]
@@ -329,11 +362,11 @@ class _LogStream(io.TextIOBase):
 
 
 class _LogHandler(logging.Handler):
-    def __init__(self, emit):
+    def __init__(self, emit: _Emit) -> None:
         super().__init__()
         self.emit_record = emit
 
-    def emit(self, record):
+    def emit(self, record: logging.LogRecord) -> None:
         level = (
             "error" if record.levelno >= logging.ERROR
             else "warning" if record.levelno >= logging.WARNING
@@ -349,7 +382,7 @@ class _LogHandler(logging.Handler):
         self.emit_record(level, text, record.pathname, record.lineno)
 
 
-def install(emit):
+def install(emit: _Emit) -> None:
     """Sends stdlib logging, warnings, and whatever writes to stdout or stderr, to the log. Once per process."""
     sys.stdout, sys.stderr = _LogStream("info", emit), _LogStream("error", emit)
     root = logging.getLogger()
@@ -358,18 +391,25 @@ def install(emit):
     for noisy in ("asyncio", "concurrent"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
-    def show(message, category, filename, lineno, file=None, line=None):
+    def show(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: str | None = None
+    ) -> None:
         emit("warning", f"{category.__name__}: {message}", filename, lineno)
 
+    def thread_died(args: threading.ExceptHookArgs) -> None:
+        report = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)
+        emit("error", "".join(report).rstrip("\n"), "", 0)
+
+    def not_raised(args: "sys.UnraisableHookArgs") -> None:
+        emit("error", f"{args.err_msg or 'Exception ignored'}: {args.exc_value!r}", "", 0)
+
     warnings.showwarning = show
-    threading.excepthook = lambda args: emit(
-        "error", "".join(traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)).rstrip("\n"), "", 0
-    )
-    sys.unraisablehook = lambda args: emit("error", f"{args.err_msg or 'Exception ignored'}: {args.exc_value!r}", "", 0)
+    threading.excepthook = thread_died
+    sys.unraisablehook = not_raised
     sys.setswitchinterval(0.0005)
 
 
-def set_result(future, value):
+def set_result(future: "asyncio.Future[Any]", value: object) -> None:
     """Resolves an asyncio future that may have been cancelled meanwhile."""
     if not future.done():
         future.set_result(value)
@@ -378,12 +418,13 @@ def set_result(future, value):
 class _Drive:
     """Awaits a handler's coroutine step by step, and lets the shard have what was recorded at each await."""
 
-    def __init__(self, coroutine, job):
+    def __init__(self, coroutine: Coroutine[Any, Any, object], job: _Job) -> None:
         self.coroutine, self.job = coroutine, job
 
-    def __await__(self):
+    def __await__(self) -> Generator[Any, Any, None]:
         coroutine, job = self.coroutine, self.job
-        send, value = coroutine.send, None
+        send: Callable[[Any], Any] = coroutine.send
+        value: Any = None
         while True:
             job.enter()
             try:
@@ -407,19 +448,19 @@ class _Drive:
 class Loop:
     """The asyncio loop of the node, on a thread of its own unless one is given that somebody else runs."""
 
-    def __init__(self, loop=None):
+    def __init__(self, loop: "asyncio.AbstractEventLoop | None" = None) -> None:
         import asyncio
 
         self.loop = loop or asyncio.new_event_loop()
-        self.tasks = {}
+        self.tasks: dict[int, tuple[asyncio.Task[None], _Job]] = {}
         if loop is not None:
             return
         threading.Thread(target=self.loop.run_forever, name="siphon-asyncio", daemon=True).start()
 
-    def submit(self, number, coroutine, job):
+    def submit(self, number: int, coroutine: Coroutine[Any, Any, object], job: _Job) -> None:
         self.loop.call_soon_threadsafe(self._start, number, coroutine, job)
 
-    def _start(self, number, coroutine, job):
+    def _start(self, number: int, coroutine: Coroutine[Any, Any, object], job: _Job) -> None:
         error = job.cancelled()
         if error is not None:
             # A task that is cancelled before its first step never runs, and would never be finished.
@@ -427,23 +468,23 @@ class Loop:
             job.finish(error)
             return
 
-        async def run():
+        async def run() -> None:
             await _Drive(coroutine, job)
 
         task = self.loop.create_task(run())
         self.tasks[number] = (task, job)
         task.add_done_callback(lambda _: self.tasks.pop(number, None))
 
-    def cancel_ended(self):
-        def cancel():
+    def cancel_ended(self) -> None:
+        def cancel() -> None:
             for task, job in list(self.tasks.values()):
                 if job.cancelled() is not None:
                     task.cancel()
 
         self.loop.call_soon_threadsafe(cancel)
 
-    def cancel(self, number):
-        def cancel():
+    def cancel(self, number: int) -> None:
+        def cancel() -> None:
             if number in self.tasks:
                 self.tasks[number][0].cancel()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 from .message import Message, canonical, parameter, split_list
 
@@ -43,11 +44,13 @@ def pairs(headers: Headers | None) -> list[tuple[str, str]]:
     """Header fields given as a mapping (a list is one field each) or as pairs."""
     if headers is None:
         return []
-    if not isinstance(headers, Mapping):
-        return [(name, value) for name, value in headers]
     found: list[tuple[str, str]] = []
-    for name, value in headers.items():
-        found += [(name, value)] if isinstance(value, str) else [(name, each) for each in value]
+    if isinstance(headers, Mapping):
+        named = cast("Mapping[str, str | Iterable[str]]", headers)
+        for name, value in named.items():
+            found.extend((name, each) for each in ([value] if isinstance(value, str) else value))
+    else:
+        found.extend(headers)
     return found
 
 

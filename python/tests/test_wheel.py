@@ -95,14 +95,14 @@ def test_the_command_has_the_exit_codes_of_the_binary(tmp_path: Path) -> None:
     yaml.write_text("listen: {udp: ['127.0.0.1:0']}\nscript: {path: route.py}\n")
     wrong = subprocess.run([PROXY, "--check", "-c", yaml], capture_output=True, text=True, timeout=60)
     assert wrong.returncode == 2
-    assert "route.py:1: ImportError: 'ipsec' is not available in siphon-proxy (available in: siphon-pcscf)" in wrong.stderr
+    assert "route.py:1:20: 'ipsec' is not available in siphon-proxy (available in: siphon-pcscf)" in wrong.stderr
     right = subprocess.run([PROXY, "--check"], capture_output=True, text=True, timeout=60)
     assert (right.returncode, right.stderr) == (0, "")
 
 
 def test_packages_of_the_environment_are_there_for_scripts(tmp_path: Path) -> None:
     script = tmp_path / "route.py"
-    script.write_text("import pytest\nimport helper\nfrom siphon import proxy\n\n\n@proxy.on_request\ndef f(request): ...\n")
+    script.write_text("import pytest\nimport helper\nfrom siphon import proxy\n@proxy.on_request\ndef f(request): request.drop()\n")
     (tmp_path / "helper.py").write_text("")
     yaml = tmp_path / "siphon-proxy.yaml"
     yaml.write_text("listen: {udp: ['127.0.0.1:0']}\nscript: {path: route.py}\n")

@@ -67,7 +67,7 @@ def web() -> Any:
             for _ in range(4):
                 self.wfile.write(b"x" * 100_000)
 
-        def log_message(self, *_: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:

@@ -44,7 +44,8 @@ class Scope:
         is_async: bool = False,
     ) -> None:
         self.project, self.source, self.parent = project, source, parent
-        self.found, self.gives, self.is_async = found, gives, is_async
+        self.found, self.is_async = found, is_async
+        self.gives: Gives = gives
         self._known: dict[str, Kind | None] = dict(given or {})
         for name in set(self._known) & set(found):
             # A parameter that is given another value later is not followed.
