@@ -10,9 +10,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import world_support  # noqa: E402
 
+from siphon_sdk._world import World  # noqa: E402
+
 
 @pytest.fixture
-def world() -> Iterator["world_support.World"]:
+def world() -> Iterator[World]:
     made = world_support.world(1)
     yield made
     made.close()

@@ -1,12 +1,12 @@
 """A script of the kit's own tests: forks to what is registered, fails over once, says what happened."""
 
-from siphon import auth, log, metrics, proxy, registrar
+from siphon import Reply, Request, auth, log, metrics, proxy, registrar
 
 calls = metrics.counter("calls", "INVITEs outside dialogs", labels=["how"])
 
 
 @proxy.on_request
-def route(request):
+def route(request: Request) -> None:
     if request.in_dialog:
         if request.loose_route():
             request.relay()
@@ -34,7 +34,7 @@ def route(request):
 
 
 @proxy.on_failure
-def failed(request, reply):
+def failed(request: Request, reply: Reply) -> None:
     log.info("failed", code=reply.status_code)
     if reply.status_code == 503:
         request.relay("sip:voicemail.example.net")

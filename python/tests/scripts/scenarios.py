@@ -1,10 +1,10 @@
 """What the header field X-Do says: one script for every scenario that kit and daemon are compared in."""
 
-from siphon import auth, proxy, registrar, timer
+from siphon import Reply, Request, auth, proxy, registrar, timer
 
 
 @proxy.on_request
-async def route(request):
+async def route(request: Request) -> None:
     if request.in_dialog:
         if request.loose_route():
             request.relay()
@@ -54,6 +54,6 @@ async def route(request):
 
 
 @proxy.on_failure
-def failed(request, reply):
+def failed(request: Request, reply: Reply) -> None:
     if reply.status_code == 486 and request.get_header("X-Then"):
         request.relay(request.get_header("X-Then"))
