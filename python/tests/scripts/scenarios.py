@@ -26,10 +26,10 @@ async def route(request: Request) -> None:
         if auth.require_digest(request):
             registrar.save(request)
     elif verb == "relay":
-        request.relay(*targets)
+        request.relay(targets[0] if targets else None)
     elif verb == "routed":
         request.record_route()
-        request.relay(*targets)
+        request.relay(targets[0] if targets else None)
     elif verb == "fork":
         request.fork(targets)
     elif verb == "one-by-one":
@@ -44,7 +44,7 @@ async def route(request: Request) -> None:
         request.remove_headers_matching("^X-Secret")
         request.set_header("X-Seen", "yes")
         request.set_ruri_user("edited")
-        request.relay(*targets)
+        request.relay(targets[0] if targets else None)
     elif verb == "raise":
         raise ValueError("on purpose")
     elif verb == "nothing":
