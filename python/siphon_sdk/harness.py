@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import os
 import weakref
 from collections.abc import Iterable, Mapping
@@ -92,6 +93,7 @@ class SipTestHarness:
                 self._world,
             )
             self._dns, self._log = Dns(self._engine), Log(self._engine)
+            self._world.net.resolver = self._dns.addresses
         return self._engine
 
     def _new_world(self) -> World:
@@ -260,7 +262,7 @@ class SipTestHarness:
 
     def _request(self, raw: bytes, transport: Transport, ip: str, port: int) -> RequestResult:
         kit = self._kit
-        first, decision = kit.wire_len(), len(kit.decisions(0))
+        first, decision = kit.wire_len(), kit.decision_count()
         kit.send(transport, (ip, port), self._listener(transport), raw, True)
         self.settle()
         request = Message(raw, transport=transport, source=f"{ip}:{port}")
@@ -429,7 +431,7 @@ class SipTestHarness:
                     )
                 )
             self._read += 1
-        return [m for entry, m in zip(self._entries, self._messages, strict=True) if entry >= first]
+        return self._messages[bisect.bisect_left(self._entries, first) :]
 
     def sent_from(self, first: int) -> list[Message]:
         """Everything that left the node since the wire had `first` entries."""
@@ -472,7 +474,7 @@ class SipTestHarness:
 
     def position(self) -> tuple[int, int]:
         """How far wire and log have come, for `since`."""
-        return (1, 0) if self._engine is None else (self._engine.wire_len(), len(self._engine.lines(0)))
+        return (1, 0) if self._engine is None else (self._engine.wire_len(), self._engine.line_count())
 
     def since(self, wire: int, log: int) -> tuple[str, str]:
         """Ladder and log since a `position`, each empty when nothing happened."""

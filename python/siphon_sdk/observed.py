@@ -193,10 +193,12 @@ class Dns:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
+        self._addresses: dict[str, list[str]] = {}
         kit.dns_answer_all(True)
 
     def add(self, name: str, *addresses: str) -> None:
-        """Enters A or AAAA records."""
+        """Enters A or AAAA records, for the node and for what a script looks up itself."""
+        self._addresses.setdefault(name.lower(), []).extend(addresses)
         for address in addresses:
             self._kit.dns_address(name, address)
 
@@ -207,6 +209,10 @@ class Dns:
     def naptr(self, domain: str, service: str, replacement: str, *, order: int = 10) -> None:
         """Enters a NAPTR record with flag `s`, for `SIP+D2U` say (RFC 3263 4.1)."""
         self._kit.dns_naptr(domain, order, service, replacement)
+
+    def addresses(self, name: str) -> list[str]:
+        """The addresses that were entered for `name`."""
+        return list(self._addresses.get(name.lower(), ()))
 
     def fail(self, name: str) -> None:
         """Every lookup of `name` fails from now on."""

@@ -8,6 +8,7 @@ from siphon_sdk import SipTestHarness
 from siphon_sdk.testing import Message
 
 SEED = Path(__file__).parents[2] / "tests/seed/scripts/proxy_default.py"
+TORTURE = Path(__file__).parents[2] / "tests/data/torture"
 
 harness = SipTestHarness(SEED)
 
@@ -177,3 +178,14 @@ def test_one_contact_is_a_fork_and_a_next_hop_is_a_relay() -> None:
     kit.registrar.add("sip:bob@example.com", "sip:bob@192.0.2.10:5060")
     assert kit.send_request("INVITE", "sip:bob@example.com").actions == ["fork 1"]
     assert relaying("sip:192.0.2.7").send_request("INVITE", "sip:bob@example.com").actions == ["relay"]
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_the_torture_messages_upset_nothing(transport: str) -> None:
+    kit = SipTestHarness(SEED)
+    for path in sorted(TORTURE.glob("*/*.dat")):
+        kit.raw(path.read_bytes(), transport=transport)  # type: ignore[arg-type]
+        assert kit.send_request("OPTIONS", "sip:localhost", source_port=5081).status_code == 200, path.name
+    assert not [line for line in kit.log.errors if "Traceback" in line.text]
+    assert kit.ladder() and [m.start_line for m in kit.messages]
+    kit.run_until_idle()

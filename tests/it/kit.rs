@@ -122,8 +122,10 @@ fn a_cancelled_call_ends_with_487_at_both_ends() {
     let to = "sip:bob@example.com".to_owned();
     kit.net.tell(alice, Order::Call(CallPlan { to, ..CallPlan::default() }));
     let call_id = kit.net.phone(alice).last_call_id().to_owned();
-    // The 100 Trying that allows a CANCEL comes when bob has been silent for a while.
-    kit.net.advance(Duration::from_secs(1));
+    kit.net.settle(Duration::from_secs(5));
+    let (headers, body) = (String::new(), String::new());
+    kit.net.tell(bob, Order::Respond { call_id: call_id.clone(), code: 180, headers, body });
+    kit.net.settle(Duration::from_secs(5));
     kit.net.tell(alice, Order::Cancel { call_id: call_id.clone() });
     kit.net.settle(Duration::from_secs(5));
     assert_eq!(kit.net.phone(alice).call_state(&call_id), Some(CallState::Failed(487)));

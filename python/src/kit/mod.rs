@@ -351,6 +351,14 @@ impl Kit {
         self.network.lines(first)
     }
 
+    fn line_count(&self) -> usize {
+        self.network.line_count()
+    }
+
+    fn decision_count(&self) -> usize {
+        self.network.decision_count()
+    }
+
     /// What policy decided, from decision `first` on.
     fn decisions(&self, first: usize) -> Vec<Decided> {
         self.network.decisions(first).into_iter().map(decided).collect()

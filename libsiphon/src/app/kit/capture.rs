@@ -11,6 +11,11 @@ const MOST_LINES: usize = 100_000;
 pub(super) struct Lines(Mutex<Vec<String>>);
 
 impl Lines {
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// From the line numbered `first` on.
     pub(super) fn from(&self, first: usize) -> Vec<String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().skip(first).cloned().collect()

@@ -8,11 +8,11 @@ mod capture;
 mod replay;
 mod watch;
 
-use crate::app::cli;
 use crate::app::config::auth::{Auth, User};
 use crate::app::config::{self, Loaded, Process};
 use crate::app::sip::scripting::Scripted;
 use crate::app::sip::{SipRole, node};
+use crate::app::{cli, logging};
 use crate::base::flow::Transport;
 use crate::base::rng::Rng;
 use crate::base::text::Text;
@@ -137,7 +137,9 @@ impl Kit {
             let clock = clock.clone();
             move || clock.now()
         };
-        let logger = Logger::new(Level::Info, Format::Json, now(), lines.clone());
+        // A test reads what a script says, whatever an operator wants to read.
+        let level = logging::level(R::shared(&loaded.config).log.level).max(Level::Info);
+        let logger = Logger::new(level, Format::Json, now(), lines.clone());
         let series = Metrics::new(R::NAME, cli::version(), now()).map_err(|e| e.to_string())?;
         let stage = Arc::new(Stage::default());
         let bindings = BindingWatcher::default();
@@ -274,6 +276,16 @@ impl Kit {
     /// Log lines from the one numbered `first` on, each a JSON object.
     pub fn lines(&self, first: usize) -> Vec<String> {
         self.lines.from(first)
+    }
+
+    /// How many log lines there are.
+    pub fn line_count(&self) -> usize {
+        self.lines.count()
+    }
+
+    /// How many decisions there were.
+    pub fn decision_count(&self) -> usize {
+        locked(&self.stage.decisions).len()
     }
 
     /// What policy decided from decision `first` on.
