@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from .testing import (
         Binding,
         Call,
-        CallState,
         Decision,
         Dns,
         Log,
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = [
     "Binding",
     "Call",
-    "CallState",
     "Decision",
     "Dns",
     "Log",

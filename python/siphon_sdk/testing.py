@@ -1,6 +1,6 @@
 """Everything a test of a script imports: `from siphon_sdk.testing import SipTestHarness`."""
 
-from .agent import Call, CallState, UserAgent
+from .agent import Call, UserAgent
 from .harness import SipTestHarness
 from .message import Message, differences
 from .observed import Binding, Decision, Dns, Log, LogLine, Metrics, Registrar
@@ -9,7 +9,6 @@ from .results import ReplyResult, RequestResult
 __all__ = [
     "Binding",
     "Call",
-    "CallState",
     "Decision",
     "Dns",
     "Log",

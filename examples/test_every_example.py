@@ -1,0 +1,37 @@
+"""Every example: its YAML loads in siphon-proxy with its script, nothing is wrong in a script, and it has a test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from siphon_sdk import check
+
+HERE = Path(__file__).parent
+CONFIGURATIONS = sorted([*HERE.glob("*/*.yaml"), *HERE.parent.glob("scripts/*.yaml")])
+SCRIPTS = sorted([*HERE.glob("*/route.py"), *HERE.parent.glob("scripts/proxy_default.py")])
+
+# As the command `siphon-proxy` of the wheel does, by whichever interpreter runs the tests.
+CHECK = "import sys; from siphon_sdk import _roles; sys.argv = ['siphon-proxy', *sys.argv[1:]]; _roles.proxy()"
+
+
+def test_there_are_examples_and_each_has_a_configuration_and_a_test() -> None:
+    folders = [folder for folder in HERE.iterdir() if (folder / "route.py").exists()]
+    assert len(folders) >= 8
+    for folder in folders:
+        assert (folder / "siphon-proxy.yaml").exists(), folder.name
+        assert list(folder.glob("test_*.py")), folder.name
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.parent.name)
+def test_nothing_is_wrong_in_the_script(script: Path) -> None:
+    assert check(script) == []
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS, ids=lambda path: path.parent.name)
+def test_the_configuration_loads(config: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", CHECK, "--config", str(config), "--check"], capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0, ended.stderr
