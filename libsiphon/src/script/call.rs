@@ -149,6 +149,9 @@ impl Call {
         if state.ended {
             return finished.then(Verdict::default);
         }
+        if !finished && matches!(self, Call::Request(_)) && state.record.is_empty() {
+            return None;
+        }
         let line = state.record.decided.as_ref().map(|d| d.line.clone());
         let keep = KeepSource { generation, auth_user: state.auth_user.as_ref(), held: state.held.as_ref() };
         let mut verdict = state.record.take_verdict(&state.message, &keep, finished);

@@ -8,7 +8,7 @@ use crate::policy::Target;
 use crate::wire::sip::{NameAddr, Uri};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyFloat, PyInt, PyString};
 
 /// Refuses text that would become another header field or end the header section.
 pub(crate) fn safe(text: &str) -> PyResult<&str> {
@@ -71,6 +71,9 @@ pub(crate) fn duration(value: &Bound<'_, PyAny>, unit: f64) -> PyResult<Duration
     };
     let seconds = if let Ok(text) = value.cast::<PyString>() {
         parse_duration(text.to_str()?, unit).ok_or_else(wrong)?
+    } else if value.is_instance_of::<PyFloat>() || value.is_instance_of::<PyInt>() {
+        // Asked first: looking for a method that is not there makes an exception.
+        value.extract::<f64>()? * unit
     } else if let Ok(total) = value.call_method0("total_seconds") {
         total.extract::<f64>()?
     } else {

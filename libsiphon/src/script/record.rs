@@ -56,6 +56,14 @@ pub(crate) struct Record {
 }
 
 impl Record {
+    /// Nothing to commit at an await. (A Record-Route is said for whatever comes later.)
+    pub(crate) fn is_empty(&self) -> bool {
+        let said = self.reply_headers.is_empty() && self.reply_body.is_none() && self.next_hop.is_none();
+        let done = self.decided.is_none() && self.before.is_none();
+        let kept = self.on_reply.is_none() && self.on_failure.is_none();
+        said && done && kept && self.save.is_none() && self.commit.is_none()
+    }
+
     /// Takes everything back: the request as it was, and bindings of a save (an exception, RFC 3261 10.3: the
     /// answer will be no 200).
     pub(crate) fn roll_back(&mut self, message: &mut Message) {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import asyncio.events
 import math
 import random
@@ -235,6 +236,9 @@ class World:
         self._lane.clear()
         self._running.clear()
         if loop is not None and not loop.is_running():
+            for task in asyncio.all_tasks(loop):
+                # It is meant to end here; asyncio would complain when it is collected.
+                setattr(task, "_log_destroy_pending", False)
             loop.close()
 
     def restart(self) -> None:

@@ -30,18 +30,47 @@ from siphon_sdk._world import World
     .unwrap_or_else(|e: PyErr| Python::attach(|py| panic!("{e}: {:?}", e.traceback(py).map(|t| t.format()))))
 }
 
-fn load_seeded(text: &str, seed: u64) -> (Rig, World) {
-    let (mut settings, world) = (settings(text), world(seed));
-    settings.apart = ApartMode::Stepped(world.clone());
-    (try_load(settings).unwrap_or_else(|e| panic!("{e}")), world)
+/// A rig in a world, which is closed with it.
+struct Stepped {
+    rig: Rig,
+    world: World,
 }
 
-fn load(text: &str) -> Rig {
-    load_seeded(text, 1).0
+impl std::ops::Deref for Stepped {
+    type Target = Rig;
+    fn deref(&self) -> &Rig {
+        &self.rig
+    }
+}
+
+impl std::ops::DerefMut for Stepped {
+    fn deref_mut(&mut self) -> &mut Rig {
+        &mut self.rig
+    }
+}
+
+impl Drop for Stepped {
+    fn drop(&mut self) {
+        close(&self.world);
+    }
+}
+
+fn close(world: &World) {
+    Python::attach(|py| world.object(py).call_method0("close").map(drop)).unwrap();
+}
+
+fn load_seeded(text: &str, seed: u64) -> Stepped {
+    let (mut settings, world) = (settings(text), world(seed));
+    settings.apart = ApartMode::Stepped(world.clone());
+    Stepped { rig: try_load(settings).unwrap_or_else(|e| panic!("{e}")), world }
+}
+
+fn load(text: &str) -> Stepped {
+    load_seeded(text, 1)
 }
 
 /// A handler of INVITE with this body, sync or async.
-fn handler(kind: &str, body: &str) -> Rig {
+fn handler(kind: &str, body: &str) -> Stepped {
     let body = body.trim_matches('\n').lines().map(|l| format!("    {l}\n")).collect::<String>();
     load(&format!(
         "from siphon import proxy, cache, timer, log, Cancelled, TransactionEnded\nimport asyncio, time, datetime, random, uuid, secrets, os\n@proxy.on_request('INVITE')\n{kind} route(request):\n{body}"
@@ -282,7 +311,7 @@ request.reply(486)",
 fn dice_repeat_with_the_seed_and_leave_those_of_the_test_alone() {
     let script = "from siphon import proxy, log\nimport random, uuid, secrets, os\nfrom random import randint\n@proxy.on_request\ndef f(request):\n    log.info(repr((random.random(), randint(0, 10**9), random.choice('abc'), random.gauss(0, 1), uuid.uuid4().hex, secrets.token_hex(4), os.urandom(4))))\n    request.reply(200)\n";
     let roll = |seed| {
-        let (mut rig, _) = load_seeded(script, seed);
+        let mut rig = load_seeded(script, seed);
         rig.request(&invite());
         rig.request(&invite());
         rig.logged(LogLevel::Info)
@@ -299,11 +328,11 @@ fn dice_repeat_with_the_seed_and_leave_those_of_the_test_alone() {
 #[test]
 fn a_closed_world_ends_what_still_waits() {
     let text = "from siphon import proxy, log\nimport time, asyncio\n@proxy.on_request('INVITE')\ndef f(request):\n    try:\n        time.sleep(9)\n    finally:\n        log.info('ended')\n@proxy.on_request('OPTIONS')\nasync def g(request):\n    await asyncio.sleep(9)\n";
-    let (mut rig, world) = load_seeded(text, 1);
+    let mut rig = load(text);
     rig.begin(question(&invite()));
     rig.begin(question(&request("OPTIONS", "sip:example.com", "")));
     assert_eq!(rig.policy.pending(), 2);
-    Python::attach(|py| world.object(py).call_method0("close").map(drop)).unwrap();
+    close(&rig.world);
     assert_eq!(rig.logged(LogLevel::Info), ["ended"]);
 }
 
@@ -329,9 +358,8 @@ request.reply(486)",
 
 #[test]
 fn a_faked_http_server_answers_urllib_with_and_without_tls_after_its_delay() {
-    let (mut rig, world) = load_seeded(
+    let mut rig = load(
         "from siphon import proxy, log\nimport urllib.request, json\n@proxy.on_request\ndef f(request):\n    for url in ('http://crm.example/a', 'https://crm.example:8443/b?x=1'):\n        with urllib.request.urlopen(url, data=b'who', timeout=3) as reply:\n            log.info(f'{reply.status} {json.load(reply)}')\n    request.reply(486)\n",
-        1,
     );
     Python::attach(|py| {
         let code = c"
@@ -339,7 +367,7 @@ w.http.add('POST', 'http://crm.example/a', json={'n': 1}, delay=0.2)
 w.http.add('POST', 'https://crm.example:8443/*', json={'n': 2}, delay=0.3)
 ";
         let globals = pyo3::types::PyDict::new(py);
-        globals.set_item("w", world.object(py)).unwrap();
+        globals.set_item("w", rig.world.object(py)).unwrap();
         py.run(code, Some(&globals), None).unwrap();
     });
     assert_eq!(answered_after(&mut rig, 500), 486);
