@@ -43,3 +43,23 @@ def test_calls_to_elsewhere_are_refused(harness: SipTestHarness) -> None:
     )
     assert result.replied_with == (403, "Local Calls Only")
     assert not result.was_relayed
+
+
+def test_nobody_picks_up(harness: SipTestHarness) -> None:
+    bob = harness.ua("bob")
+    bob.register()
+    call = harness.ua("alice").invite("bob")
+    bob.ring()
+    harness.advance(200)
+    assert call.status_code == 408
+
+
+def test_a_bad_network_is_survived(harness: SipTestHarness) -> None:
+    harness.conditions(loss=0.2, delay=(0.001, 0.1))
+    bob = harness.ua("bob")
+    bob.auto_answer(after=1)
+    bob.register()
+    harness.advance(10)
+    call = harness.ua("alice").invite("bob")
+    harness.advance(10)
+    assert call.state == "confirmed"

@@ -116,7 +116,7 @@ fn the_default_script_registers_and_calls_between_phones_under_manual_control() 
 
 #[test]
 fn a_cancelled_call_ends_with_487_at_both_ends() {
-    let script = "from siphon import proxy\n@proxy.on_request\ndef route(request):\n    request.relay('sip:10.1.0.2:5060')\n";
+    let script = "from siphon import proxy\n@proxy.on_request\ndef route(request):\n    request.relay('sip:10.1.0.3:5060')\n";
     let mut kit = kit(script, 1);
     let (alice, bob) = (phone(&mut kit, "alice"), phone(&mut kit, "bob"));
     let to = "sip:bob@example.com".to_owned();
