@@ -238,6 +238,9 @@ fn start(script: &str) -> (Server, Scratch) {
     (Server::subject(&options), scratch)
 }
 
+/// What happens meanwhile, with its name.
+type Meanwhile = (&'static str, fn(Case));
+
 /// The whole matrix with one way to wait.
 fn matrix(import: &str, sleep: &str) {
     if Kind::chosen() != Kind::Siphon {
@@ -245,7 +248,7 @@ fn matrix(import: &str, sleep: &str) {
     }
     let (mut server, _scratch) = start(&SCRIPT.replace("IMPORT", import).replace("SLEEP", sleep));
     let at = server.address();
-    let kinds: [(&'static str, fn(Case)); 6] = [
+    let kinds: [Meanwhile; 6] = [
         ("cancel", Case::cancel),
         ("retransmission", Case::retransmission),
         ("bye-behind", Case::bye_behind),
