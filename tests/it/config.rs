@@ -75,6 +75,7 @@ fn each_wrong_configuration_is_told_in_these_words() {
         ("a domain that is a URI", "domain: {local: [\"sip:example.com\"]}"),
         ("a DNS server by name", "dns: {servers: [dns.example.com]}"),
         ("min above max", "registrar:\n  min_expires: 2h\n  max_expires: 1h"),
+        ("a service route that is not loose", "registrar: {service_route: [\"sip:a.example.com\"]}"),
         ("default outside min and max", "registrar: {default_expires: 30}"),
         ("T1 above T2", "transaction: {t1_ms: 5s, t2_ms: 4s}"),
         ("100 Trying too late", "transaction: {auto_emit_100_trying_delay_ms: 500}"),
