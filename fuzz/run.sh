@@ -3,7 +3,7 @@
 #
 # cargo-fuzz wants a nightly compiler for the address sanitizer, which finds nothing in safe Rust; what libFuzzer needs
 # is coverage, and that any compiler gives. What is found is in fuzz/artifacts, and the exit status says whether there
-# was something. KEEP=1 adds inputs that reach new code to fuzz/corpus.
+# was something. KEEP=1 adds to fuzz/corpus the fewest inputs that reach all the code that was reached.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 seconds=${SECONDS_EACH:-60}
@@ -37,7 +37,7 @@ for target in "${targets[@]}"; do
         failed+=("$target")
     if ls fuzz/artifacts/"$target"-* >/dev/null 2>&1; then failed+=("$target"); fi
     if [ "${KEEP:-0}" = 1 ]; then
-        "$program" -merge=1 -max_len=1024 -detect_leaks=0 fuzz/corpus/"$target" "$found" 2>&1 | grep -E 'MERGE-OUTER: [0-9]+ new' || true
+        "$program" -set_cover_merge=1 -use_counters=0 -max_len=1024 -detect_leaks=0 fuzz/corpus/"$target" "$found" 2>&1 | grep -E 'MERGE-OUTER: [0-9]+ new' || true
     fi
 done
 if [ ${#failed[@]} -gt 0 ]; then
