@@ -37,7 +37,7 @@ for target in "${targets[@]}"; do
         failed+=("$target")
     if ls fuzz/artifacts/"$target"-* >/dev/null 2>&1; then failed+=("$target"); fi
     if [ "${KEEP:-0}" = 1 ]; then
-        "$program" -set_cover_merge=1 -use_counters=0 -max_len=1024 -detect_leaks=0 fuzz/corpus/"$target" "$found" 2>&1 | grep -E 'MERGE-OUTER: [0-9]+ new' || true
+        "$program" -set_cover_merge=1 -use_counters=0 -max_len=500 -detect_leaks=0 fuzz/corpus/"$target" "$found" 2>&1 | grep -E 'MERGE-OUTER: [0-9]+ new' || true
     fi
 done
 if [ ${#failed[@]} -gt 0 ]; then
