@@ -270,7 +270,7 @@ impl Net {
             }
             (_, Event::Write { commit, .. }) => {
                 wire.store.keep(&commit);
-                wire.audit.store_kept(&commit.key);
+                wire.audit.store_kept(&commit.key, commit.version);
             }
             (Some(Host::Node(node)), Event::Power { on, .. }) => node.power(on, wire),
             (Some(Host::Phone(phone)), Event::Datagram { from, bytes, .. }) => {

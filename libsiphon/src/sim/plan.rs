@@ -25,6 +25,8 @@ pub struct NodePlan {
     pub name: String,
     /// Where it listens, over UDP and TCP.
     pub address: SocketAddr,
+    /// Further addresses, of the other family say, over UDP and TCP. Default none.
+    pub also: Vec<SocketAddr>,
     /// How many shards it has. Default 1.
     pub shards: u8,
     /// The domains it serves. Default `example.com`.
@@ -50,6 +52,7 @@ impl NodePlan {
         NodePlan {
             name: name.to_owned(),
             address: address.parse().expect("an IP address with a port"),
+            also: Vec::new(),
             shards: 1,
             domains: vec!["example.com".to_owned()],
             users: Vec::new(),
@@ -67,17 +70,23 @@ impl NodePlan {
     }
 
     pub(crate) fn blueprint(self) -> Blueprint {
-        let NodePlan { name, address, shards, domains, users, settings, registrar, mut handler, seam } = self;
+        let NodePlan { name, address, also, shards, domains, users, settings, registrar, mut handler, seam } =
+            self;
+        let both = |at: SocketAddr| [(Transport::Udp, at), (Transport::Tcp, at)];
+        let listens: Vec<_> = also.into_iter().flat_map(both).collect();
+        let all: Vec<_> = both(address).into_iter().chain(listens.iter().copied()).collect();
         let make_node = move |now: Instant, life: u32| {
-            let listener = |transport| Listener {
-                transport,
-                bound: address,
-                host: address.ip().to_string(),
-                port: address.port(),
+            let listener = |(transport, bound): &(Transport, SocketAddr)| Listener {
+                transport: *transport,
+                bound: *bound,
+                host: match bound {
+                    SocketAddr::V4(a) => a.ip().to_string(),
+                    SocketAddr::V6(a) => format!("[{}]", a.ip()),
+                },
+                port: bound.port(),
             };
             let domains = domains.iter().filter_map(|d| Domain::parse(d)).collect();
-            let own =
-                OwnAddresses::new(vec![listener(Transport::Udp), listener(Transport::Tcp)], domains, &[]);
+            let own = OwnAddresses::new(all.iter().map(listener).collect(), domains, &[]);
             // The secret outlives a restart, as a cluster's key does; the epoch does not.
             let secret = Secret::new(0x5eed, u64::from(address.port()));
             let location = Arc::new(Location::new(&secret, 4, 100_000, now));
@@ -99,7 +108,7 @@ impl NodePlan {
         Blueprint {
             name,
             address,
-            listens: Vec::new(),
+            listens,
             make_node: Box::new(make_node),
             make_policy: Box::new(make_policy),
             seam,

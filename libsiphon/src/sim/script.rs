@@ -10,8 +10,10 @@ use crate::policy::{
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// What a handler makes of the outcome of its own request.
+pub type Then = Box<dyn FnOnce(&Outcome) -> Verdict>;
+
 /// What a handler answers, and when.
-#[derive(Debug)]
 pub struct Answer {
     /// After this long; `None` is never: the handler is parked for good.
     pub after: Option<Duration>,
@@ -19,12 +21,19 @@ pub struct Answer {
     pub verdict: Verdict,
     /// Requests of its own to send, with the first answer.
     pub send: Vec<OriginatedRequest>,
+    /// A request whose outcome it waits for: the verdict is what is made of it, in place of the one above.
+    pub ask: Option<(OriginatedRequest, Then)>,
 }
 
 impl Answer {
     /// An answer in the same moment.
     pub fn now(verdict: Verdict) -> Self {
-        Answer { after: Some(Duration::ZERO), verdict, send: Vec::new() }
+        Answer { after: Some(Duration::ZERO), verdict, send: Vec::new(), ask: None }
+    }
+
+    /// What `then` makes of the outcome of `request`, when it has one.
+    pub fn when(request: OriginatedRequest, then: impl FnOnce(&Outcome) -> Verdict + 'static) -> Self {
+        Answer { ask: Some((request, Box::new(then))), ..Answer::now(Verdict::default()) }
     }
 
     /// A decision in the same moment.
@@ -66,6 +75,8 @@ pub struct ScriptedPolicy {
     parked: BTreeMap<(Instant, u64), (Ticket, Verdict)>,
     /// Tickets of handlers that never answer.
     stuck: Vec<Ticket>,
+    /// Handlers that wait for the outcome of a request of theirs.
+    waiting: BTreeMap<u64, (Ticket, Then)>,
     serial: u64,
 }
 
@@ -78,6 +89,7 @@ impl ScriptedPolicy {
             handler,
             parked: BTreeMap::new(),
             stuck: Vec::new(),
+            waiting: BTreeMap::new(),
             serial: 0,
         }
     }
@@ -86,8 +98,13 @@ impl ScriptedPolicy {
 impl Policy for ScriptedPolicy {
     fn ask(&mut self, ticket: Ticket, question: Question, now: Instant, out: &mut PolicyOutput) {
         let mut scene = Scene { node: &self.node, now, rng: &mut self.rng };
-        let Answer { after, verdict, send } = (self.handler)(&question, &mut scene);
+        let Answer { after, verdict, send, ask } = (self.handler)(&question, &mut scene);
         out.wants.extend(send.into_iter().map(|request| Want::SendRequest { wait: None, request }));
+        if let Some((request, then)) = ask {
+            self.serial += 1;
+            self.waiting.insert(self.serial, (ticket, then));
+            return out.wants.push(Want::SendRequest { wait: Some(WaitId(self.serial)), request });
+        }
         match after {
             Some(Duration::ZERO) => out.verdicts.push((ticket, verdict)),
             Some(after) => {
@@ -98,13 +115,18 @@ impl Policy for ScriptedPolicy {
         }
     }
 
-    fn resume(&mut self, _wait: WaitId, _outcome: Outcome, _now: Instant, _out: &mut PolicyOutput) {}
+    fn resume(&mut self, wait: WaitId, outcome: Outcome, _now: Instant, out: &mut PolicyOutput) {
+        if let Some((ticket, then)) = self.waiting.remove(&wait.0) {
+            out.verdicts.push((ticket, then(&outcome)));
+        }
+    }
 
     fn withdraw(&mut self, ticket: Ticket, _now: Instant, _out: &mut PolicyOutput) {
         // Half of those who are told still answer: a verdict that comes too late must not matter.
         self.stuck.retain(|t| *t != ticket);
         if self.rng.chance(500) {
             self.parked.retain(|_, (t, _)| *t != ticket);
+            self.waiting.retain(|_, (t, _)| *t != ticket);
         }
     }
 

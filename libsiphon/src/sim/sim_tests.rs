@@ -233,3 +233,81 @@ fn a_request_on_a_connection_of_our_own_that_breaks_fails_at_once_and_the_next_t
         assert_eq!(net.check(), Ok(()));
     }
 }
+
+#[test]
+fn a_call_from_ipv4_to_ipv6_has_the_proxy_in_its_route_set_once_for_each() {
+    let mut net = Net::seeded(6);
+    let v6 = "[2001:db8::1]:5060".parse().expect("an address");
+    let proxy = net.proxy(NodePlan { also: vec![v6], ..NodePlan::new("proxy", "10.0.0.1:5060") });
+    let alice = net.ua("alice", proxy);
+    let at = "[2001:db8::2]:5060".parse().expect("an address");
+    let account = Account { address: at, public: at, proxy: v6, ..net.account("bob", proxy, Transport::Udp) };
+    let bob = net.phone_with(account);
+    net.register(bob, 3600);
+    net.advance(Duration::from_secs(1));
+    net.call(alice, "sip:bob@example.com", Duration::from_secs(2));
+    let net = checked(net);
+    assert_eq!(net.statuses(alice), [200, 200], "{}", net.ladder(""));
+    let routes = |bytes: &crate::base::text::Octets| {
+        let invite = reading::Reading::of(bytes).filter(|r| r.is_request() && r.method() == "INVITE")?;
+        let hosts = invite.values("Record-Route");
+        Some(hosts.iter().filter_map(|r| reading::socket_of(reading::address(r))).collect::<Vec<_>>())
+    };
+    let seen = net.phone(bob).inbox().iter().find_map(routes);
+    assert_eq!(seen, Some(vec![v6, "10.0.0.1:5060".parse().expect("an address")]));
+}
+
+/// A proxy whose policy sends a MESSAGE to the callee first and relays the call when it was accepted.
+fn asking(shards: u8) -> NodePlan {
+    use crate::policy::{Decision, OriginatedRequest, Outcome, RelayOptions, ReplySpec, Strategy, Verdict};
+    let plan = NodePlan { shards, ..NodePlan::new("proxy", "10.0.0.1:5060") };
+    plan.with_handler(|_| {
+        Box::new(|question, scene| {
+            let request = &question.request;
+            if request.method_name() != "INVITE" || request.to_tag().is_some() {
+                return Answer::now(plan::role_procedure(&question.kind));
+            }
+            let found = request.uri().map(|uri| scene.node.registrar.lookup(&uri, scene.now));
+            let Some(target) = found.unwrap_or_default().first().map(|b| b.target()) else {
+                return Answer::of(Decision::Reply(ReplySpec::code(404)));
+            };
+            let first = OriginatedRequest {
+                method: "MESSAGE".into(),
+                ruri: target.uri.clone(),
+                headers: Vec::new(),
+                body: None,
+                next_hop: None,
+                flow: None,
+                timeout: Duration::from_secs(5),
+            };
+            Answer::when(first, |outcome| match outcome {
+                Outcome::Response(response) if response.status() == 200 => Verdict::of(Decision::Fork {
+                    targets: vec![target],
+                    strategy: Strategy::Parallel,
+                    options: RelayOptions { record_route: true, ..RelayOptions::default() },
+                }),
+                Outcome::Response(response) => {
+                    Verdict::of(Decision::Reply(ReplySpec::code(response.status())))
+                }
+                Outcome::Failed(_) => Verdict::of(Decision::Reply(ReplySpec::code(480))),
+            })
+        })
+    })
+}
+
+#[test]
+fn a_ticket_waits_for_the_outcome_of_a_request_of_the_policy() {
+    for (status, right) in [(200, vec![200, 200]), (404, vec![404]), (0, vec![480])] {
+        for shards in [1, 3] {
+            let mut net = Net::seeded(8);
+            let proxy = net.proxy(asking(shards));
+            let (alice, bob) = (net.ua("alice", proxy), net.ua("bob", proxy));
+            net.register(bob, 3600);
+            net.behave(bob, Manner { status, ..Manner::friendly() });
+            net.advance(Duration::from_secs(1));
+            net.call(alice, "sip:bob@example.com", Duration::from_secs(2));
+            let net = checked(net);
+            assert_eq!(net.statuses(alice), right, "{}", net.ladder(""));
+        }
+    }
+}

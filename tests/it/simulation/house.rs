@@ -2,8 +2,8 @@
 //! behaviour, so that a call itself says how its handler is to behave: `park5.bob`, `fork.bob.carol`, `drop.bob`.
 
 use siphon::policy::{
-    Decision, Header, Interest, Keep, OriginatedRequest, Question, QuestionKind, RelayOptions, ReplySpec,
-    Strategy, Target, Verdict,
+    Decision, Header, Interest, Keep, OriginatedRequest, Outcome, Question, QuestionKind, RelayOptions,
+    ReplySpec, Strategy, Target, Verdict,
 };
 use siphon::proto::registrar::Binding;
 use siphon::sim::{Answer, Handler, Scene};
@@ -121,6 +121,17 @@ impl House {
                 let bindings = bindings(question, rest, scene);
                 answer.send = bindings.first().map(|b| originated(&b.uri)).into_iter().collect();
                 answer
+            }
+            "asked" => {
+                // First a word with the callee, then the call, or not.
+                let verdict = finish(to_bindings(question, &[rest], Strategy::Parallel, scene), None);
+                let Some(first) = bindings(question, rest, scene).into_iter().next() else {
+                    return Answer::of(Decision::Reply(ReplySpec::code(404)));
+                };
+                Answer::when(originated(&first.uri), |outcome| match outcome {
+                    Outcome::Response(response) if response.status() / 100 == 2 => verdict,
+                    _ => Verdict::of(Decision::Reply(ReplySpec::code(480))),
+                })
             }
             "early" => {
                 // Answers 183 first, is parked, and relays a second later.

@@ -5,6 +5,7 @@
 
 mod faults;
 mod house;
+mod parked;
 mod scenarios;
 mod world;
 

@@ -47,6 +47,9 @@ pub(super) const KINDS: &[Kind] = &[
     Kind { name: "network address translation", build: nat, may_be_rough: true },
     Kind { name: "lapsing registrations", build: lapsing, may_be_rough: true },
     Kind { name: "failing sends", build: failing_sends, may_be_rough: true },
+    Kind { name: "requests of its own", build: asking, may_be_rough: true },
+    Kind { name: "IPv6", build: ipv6, may_be_rough: true },
+    Kind { name: "both families", build: both_families, may_be_rough: true },
     Kind { name: "full house", build: full_house, may_be_rough: false },
 ];
 

@@ -15,7 +15,7 @@
 //! - `repeats`: retransmissions follow the timers of RFC 3261 17, and nothing is multiplied
 //! - `best response`: what goes up is the best of what came (RFC 3261 16.7), challenges gathered
 //! - `way back`: a response leaves for where its request came from (RFC 3581)
-//! - `granted before stored`: a REGISTER's 200 leaves only when the store has acknowledged
+//! - `granted before stored`: a REGISTER's 200 leaves only when the store has acknowledged its value, or a later one that contains it
 //! - `stale binding`: no request goes to a contact whose registration has lapsed
 //! - `broken flow`: what was sent on a connection that broke does not wait for a time-out
 
@@ -73,6 +73,7 @@ struct Watched {
 struct Registering {
     /// It was the so many-th that came.
     turn: u64,
+    came: Instant,
     /// Contacts and for how many seconds they are asked for.
     contacts: Vec<(String, u32)>,
 }
@@ -84,8 +85,8 @@ pub struct Auditor {
     excused: BTreeSet<String>,
     nodes: BTreeMap<SocketAddr, Watched>,
     phones: Phones,
-    /// Commits the store took, and registrations granted, by address of record.
-    kept: BTreeMap<String, (u32, u32)>,
+    /// The highest version the store took, by address of record.
+    kept: BTreeMap<String, u64>,
     /// Policy may choose among responses as it likes: `best response` is not checked.
     pub free_choice: bool,
     /// Policy re-routes failures: how many branches one request may have.
@@ -188,8 +189,9 @@ impl Auditor {
         }
     }
 
-    pub(crate) fn store_kept(&mut self, aor: &str) {
-        self.kept.entry(aor.to_owned()).or_default().0 += 1;
+    pub(crate) fn store_kept(&mut self, aor: &str, version: u64) {
+        let kept = self.kept.entry(aor.to_owned()).or_default();
+        *kept = version.max(*kept);
     }
 
     pub(crate) fn node_connection(&mut self, node: SocketAddr, id: ConnectionId, up: bool, now: Instant) {

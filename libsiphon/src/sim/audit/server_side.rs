@@ -63,7 +63,7 @@ impl Auditor {
             let turn = watched.registers;
             watched.registering.entry(id).or_insert_with(|| {
                 watched.registers += 1;
-                Registering { turn, contacts }
+                Registering { turn, came: now, contacts }
             });
         }
         let server = watched.servers.entry(key).or_insert_with(|| Server {
@@ -220,16 +220,18 @@ impl Auditor {
     fn registered(&mut self, node: SocketAddr, response: &Reading<'_>, now: Instant) {
         let Some(watched) = self.nodes.get_mut(&node) else { return };
         let id = (response.call_id().to_owned(), response.cseq().0);
-        let Some(Registering { turn, contacts: asked }) = watched.registering.remove(&id) else { return };
+        let Some(Registering { turn, came, contacts: asked }) = watched.registering.remove(&id) else {
+            return;
+        };
         if response.status() != 200 {
             return;
         }
         let aor = response.header("To").map(address).unwrap_or("").to_owned();
         let changes = !asked.is_empty() && asked.iter().any(|(_, seconds)| *seconds > 0);
-        let (kept, granted) = self.kept.entry(aor.clone()).or_default();
-        *granted += u32::from(changes);
-        if changes && *granted > *kept {
-            let what = format!("{granted} grants, {kept} acknowledgements for {aor}");
+        // A version is no lower than the time it was made.
+        let kept = self.kept.get(&aor).copied().unwrap_or_default();
+        if changes && kept < came.0 {
+            let what = format!("{} for {aor}", id.0);
             self.violations.push(super::Violation { at: now, rule: "granted before stored", what });
         }
         // A slow store lets the answers overtake each other: what came last counts. That need not be what was asked

@@ -184,3 +184,28 @@ pub(super) fn lapsing(seed: u64, shards: u8, rough: bool) -> World {
     }
     w
 }
+
+/// A policy that asks the callee first and decides by what it hears: a ticket that waits for a request of its own.
+pub(super) fn asking(seed: u64, shards: u8, rough: bool) -> World {
+    let mut w = World::new(seed, shards, House::default());
+    w.rough(rough).crowd(6, Transport::Udp);
+    for _ in 0..OPERATIONS {
+        let phone = w.any_phone();
+        let manner = Manner {
+            status: w.pick(&[200, 200, 404, 603, 0]),
+            slow: w.pick(&[None, None, Some(ms(1500)), Some(Duration::from_secs(12))]),
+            ..friendly()
+        };
+        w.behave(phone, manner);
+        w.at += ms(10);
+        let (caller, callee) = (w.any_phone(), w.rng.below(7));
+        let mut plan = w.plan(&format!("asked.u{callee}"), &[200, 480, 404]);
+        if w.rng.chance(300) {
+            plan.cancel_after = Some(ms(w.rng.below(25_000)));
+            plan.expect = Expect::OneOf(vec![200, 480, 404, 487]);
+        }
+        w.call(caller, plan);
+        w.pause(Duration::from_secs(2));
+    }
+    w
+}

@@ -4,8 +4,8 @@ use super::super::house::House;
 use super::super::world::{World, ms};
 use super::{OPERATIONS, answering, friendly};
 use siphon::base::flow::Transport;
-use siphon::sim::{CallPlan, Conditions, Expect, Manner, NodePlan, Order};
-use std::net::{IpAddr, SocketAddr};
+use siphon::sim::{Account, CallPlan, Conditions, Expect, HostId, Manner, NodePlan, Order};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 /// Phones on TCP, messages in pieces, connections whose I/O another shard does.
@@ -222,5 +222,63 @@ pub(super) fn two_proxies(seed: u64, shards: u8, rough: bool) -> World {
         w.call(caller, plan);
         w.pause(ms(900));
     }
+    w
+}
+
+const PROXY_V6: &str = "[2001:db8::1]:5060";
+
+/// A phone on IPv6.
+fn phone_v6(w: &mut World, n: u16, transport: Transport) -> HostId {
+    let address = SocketAddr::from((Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, n + 1), 5060));
+    let account = w.net.account(&format!("u{n}"), w.proxy, transport);
+    let proxy = PROXY_V6.parse().unwrap();
+    let phone = w.add(Account { address, public: address, proxy, ..account });
+    w.register(phone, 7200, Expect::OneOf(vec![200]));
+    phone
+}
+
+fn calls_of_all_kinds(w: &mut World) {
+    w.at += Duration::from_secs(12);
+    for _ in 0..OPERATIONS {
+        let (caller, callee) = (w.any_phone(), w.rng.below(6));
+        let phone = w.phones[callee as usize];
+        // Either side hangs up.
+        let hang_up_after = w.pick(&[None, Some(ms(700))]);
+        w.behave(phone, Manner { hang_up_after, ..friendly() });
+        let mut plan = w.plan(&format!("u{callee}"), &[200]);
+        plan.infos = w.rng.below(2) as u8;
+        plan.reinvites = w.rng.below(2) as u8;
+        plan.body = w.pick(&[0, 200, 3000]);
+        w.call(caller, plan);
+        w.pause(ms(900));
+    }
+}
+
+/// Everything on IPv6.
+pub(super) fn ipv6(seed: u64, shards: u8, rough: bool) -> World {
+    let mut w = World::with(seed, shards, House::default(), |plan| plan.address = PROXY_V6.parse().unwrap());
+    w.rough(rough);
+    for n in 0..6 {
+        phone_v6(&mut w, n, if n < 2 { Transport::Tcp } else { Transport::Udp });
+    }
+    calls_of_all_kinds(&mut w);
+    w
+}
+
+/// Half of the phones on IPv4 and half on IPv6: the proxy is in the route set twice where a call crosses.
+pub(super) fn both_families(seed: u64, shards: u8, rough: bool) -> World {
+    let mut w =
+        World::with(seed, shards, House::default(), |plan| plan.also = vec![PROXY_V6.parse().unwrap()]);
+    w.rough(rough);
+    for n in 0..6u16 {
+        let transport = if n % 3 == 0 { Transport::Tcp } else { Transport::Udp };
+        if n < 3 {
+            phone_v6(&mut w, n, transport);
+        } else {
+            let phone = w.phone(&format!("u{n}"), transport);
+            w.register(phone, 7200, Expect::OneOf(vec![200]));
+        }
+    }
+    calls_of_all_kinds(&mut w);
     w
 }
