@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_answers_of_the_capture_lead_to_further_decisions(
     trace.udp(answer(invite, 486, "Busy Here"), NODE, ALICE)
     capture = trace.write(tmp_path / "t.pcap")
     assert command("replay", script, capture) == 0
-    assert decided(command)[1:] == ["on 486: relay sip:bob@example.com  route.py:15"]
+    assert decided(command)[1:] == ["on 486: relay sip:bob@example.com via udp mail.example.com:5060  route.py:15"]
     assert "2 answers fed, 0 to what was not sent here" in command.lines
     assert command("replay", script, capture, "--no-answers") == 0
     # Nobody answers, so the transaction times out, which the script lets pass.
@@ -129,7 +130,7 @@ def test_two_scripts_are_compared(command: Command, script: Path, trace: Recordi
     assert shown == [
         f"    {script}: reply 200 OK  route.py:6",
         f"    {other}: reply 200 Fine  other.py:7",
-        f"    {script}: on 486: relay sip:bob@example.com  route.py:15",
+        f"    {script}: on 486: relay sip:bob@example.com via udp mail.example.com:5060  route.py:15",
         f"    {other}: nothing further",
     ]
     assert "2 verdicts differ" in command.lines
@@ -153,6 +154,23 @@ def test_what_is_shown_can_be_narrowed_and_all_is_fed(command: Command, tmp_path
     assert decided(command) == ["relay sip:bob@198.51.100.8:5062  route.py:8"]
     assert command("replay", script, capture, "--call-id", "r") == 0
     assert decided(command) == ["reply 200 OK  route.py:6"]
+
+
+def test_a_silence_of_decades_is_cut_to_a_day(command: Command, tmp_path: Path, trace: Recording) -> None:
+    (tmp_path / "siphon-proxy.yaml").write_text(YAML + "registrar: {max_expires: 864000}\n")
+    script = tmp_path / "route.py"
+    script.write_text(
+        "from siphon import proxy, registrar\n\n@proxy.on_request\ndef route(request):\n"
+        "    if request.method == 'REGISTER':\n        registrar.save(request)\n"
+        "    else:\n        request.fork(registrar.lookup(request.ruri))\n"
+    )
+    headers = "Contact: <sip:bob@198.51.100.8:5062>\nExpires: 864000\n"
+    trace.udp(request("REGISTER", "sip:example.com", call_id="r", to="<sip:bob@example.com>", headers=headers), BOB)
+    trace.wait(2_400_000_000)
+    trace.udp(request("MESSAGE", "sip:bob@example.com", call_id="m"))
+    assert command("replay", script, trace.write(tmp_path / "t.pcap")) == 0
+    assert decided(command)[1] == "relay sip:bob@198.51.100.8:5062  route.py:8"
+    assert command.lines[2].startswith("2099-12-")
 
 
 def test_credentials_of_the_trace_are_stale_unless_trusted(
@@ -190,6 +208,15 @@ def test_our_address_is_guessed_or_given(command: Command, script: Path, trace: 
     assert "no request was sent to 192.0.2.1:5070; requests were sent to 192.0.2.1 (2), 198.51.100.8 (2)" in command.err
     assert command("replay", script, capture, "--local", "here") == 2
     assert "give an IP address" in command.err
+
+
+def test_ipv6_is_replayed(command: Command, script: Path, trace: Recording, tmp_path: Path) -> None:
+    trace.udp(request("OPTIONS", "sip:example.com"), ("2001:db8::7", 5060), ("2001:db8::1", 5070))
+    capture = trace.write(tmp_path / "t.pcap")
+    for local in ([], ["--local", "2001:db8:0::1"], ["--local", "[2001:db8::1]:5070"]):
+        assert command("replay", script, capture, *local) == 0
+        assert command.lines[0].startswith("our address is ") and "2001:db8::1" in command.lines[0]
+        assert command.lines[1].endswith("udp [2001:db8::7]:5060 OPTIONS sip:example.com  reply 200 OK  route.py:6")
 
 
 def test_json_has_one_object_for_each_line(command: Command, script: Path, trace: Recording, tmp_path: Path) -> None:
@@ -265,6 +292,39 @@ def test_a_file_that_is_missing_or_wrong_is_named(command: Command, script: Path
     (tmp_path / "siphon-proxy.yaml").write_text("listne: {}\n")
     assert command("replay", script, CALLS) == 2
     assert "listne" in command.err
+
+
+def test_a_pipe_is_refused(command: Command, script: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        assert command("replay", script, path) == 2
+        assert command.err.startswith(f"siphon-sdk: {path} is no file;")
+
+
+def test_octets_that_were_changed_make_no_difference_to_the_rest(
+    command: Command, script: Path, trace: Recording, tmp_path: Path
+) -> None:
+    chance = random.Random(5)
+    invite = trace.udp(request("INVITE", "sip:bob@example.com"))
+    trace.udp(answer(trace.udp(forwarded(invite), NODE, BOB), 486, "Busy Here"), BOB, NODE)
+    trace.tcp(request("INFO", "sip:bob@example.com", over="TCP"))
+    first = trace.octets()
+    trace.wait(100)
+    trace.udp(request("OPTIONS", "sip:example.com", call_id="last"))
+    whole = trace.octets()
+    replayed = 0
+    for _ in range(60):
+        changed = bytearray(whole)
+        for _ in range(chance.choice((1, 5, 30))):
+            # What is inside the packets, not what says how long they are.
+            place = chance.randrange(24 + 16 + 28, len(first))
+            changed[place] = chance.randrange(256) if changed[place] > 64 else changed[place]
+        (tmp_path / "t.pcap").write_bytes(changed)
+        code = command("replay", script, tmp_path / "t.pcap", "--local", NODE[0], "--call-id", "last")
+        if code != 2:
+            assert decided(command) == ["reply 200 OK  route.py:6"]
+            replayed += 1
+    assert replayed > 20
 
 
 def test_a_recorded_call_is_replayed_as_the_page_shows(tmp_path: Path) -> None:

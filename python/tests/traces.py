@@ -1,4 +1,4 @@
-"""Captures for tests: messages put into UDP or TCP over IPv4, and written as PCAP (RFC 791, 768, 9293)."""
+"""Captures for tests: messages put into UDP or TCP over IP, and written as PCAP (RFC 791, 8200, 768, 9293)."""
 
 import socket
 import struct
@@ -80,6 +80,12 @@ class Recording:
         self._ip(6, source, destination, head + octets)
 
     def _ip(self, protocol: int, source: str, destination: str, payload: bytes) -> None:
+        if ":" in source:
+            ends = b"".join(socket.inet_pton(socket.AF_INET6, ip) for ip in (source, destination))
+            head = struct.pack("!IHBB", 6 << 28, len(payload), protocol, 64) + ends
+            self.packets.append((self.now, head + payload))
+            self.now += 0.001
+            return
         ends = socket.inet_aton(source) + socket.inet_aton(destination)
         head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(payload), 1, 0, 64, protocol, 0) + ends
         self.packets.append((self.now, head + payload))

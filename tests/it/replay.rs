@@ -18,7 +18,11 @@ const YAML: &str =
     "listen: {udp: ['0.0.0.0:5060']}\ndomain: {local: [example.com]}\nauth: {realm: example.com}\n";
 
 fn replay(script: &str, trust_digest: bool) -> Replay {
-    let yaml = Text { name: "test.yaml".to_owned(), text: YAML.to_owned(), file: None };
+    replay_with(YAML, script, trust_digest)
+}
+
+fn replay_with(yaml: &str, script: &str, trust_digest: bool) -> Replay {
+    let yaml = Text { name: "test.yaml".to_owned(), text: yaml.to_owned(), file: None };
     let script = ScriptSource::Embedded { name: "<test>".to_owned(), text: script.to_owned() };
     let apart = Box::new(|| Ok(ApartMode::Threads));
     let plan = KitPlan { yaml, script: Some(script), seed: 1, shards: Some(3), apart };
@@ -103,6 +107,8 @@ fn answers_of_the_trace_reach_the_branch_and_its_handlers() {
     assert_eq!((further.number, further.on), (0, Some(486)));
     assert_eq!(further.what, What::Fork(vec!["sip:bob@example.com".into()]));
     assert!(further.script_line.as_deref().is_some_and(|l| l.ends_with(":8")), "{further:?}");
+    let places: Vec<String> = further.sent.iter().map(|(_, _, at)| at.to_string()).collect();
+    assert_eq!(places, ["198.51.100.9:5060"]);
 }
 
 #[test]
@@ -179,4 +185,29 @@ fn two_scripts_run_side_by_side() {
     }
     assert_eq!(whats(&one.verdicts()), [&What::Reply(403, "Forbidden".into()); 3]);
     assert_eq!(whats(&other.verdicts()), [&What::Reply(404, "Not Found".into()); 3]);
+}
+
+#[test]
+fn a_listener_everywhere_is_where_the_trace_was_and_nowhere_else() {
+    let script = "from siphon import proxy\n@proxy.on_request\ndef route(request):\n\
+        \x20   if request.ruri.is_local:\n        request.reply(200)\n    else:\n        request.relay()\n";
+    let advertised =
+        YAML.replace("'0.0.0.0:5060'", "{address: '0.0.0.0:5060', advertise: 'sip.example.net'}");
+    for (yaml, uri, local) in [
+        (YAML, "sip:192.0.2.1", true),
+        (YAML, "sip:10.0.0.1", false),
+        (&advertised, "sip:sip.example.net", true),
+        (&advertised, "sip:192.0.2.1", true),
+        (YAML, "sip:sip.example.net", false),
+    ] {
+        let mut replay = replay_with(yaml, script, false);
+        let text = String::from_utf8(request("OPTIONS", "a", "").bytes().to_vec()).unwrap();
+        let text = text.replace("OPTIONS sip:bob@example.com", &format!("OPTIONS {uri}"));
+        let message = Message::parse(text.as_bytes(), &Limits::default()).unwrap();
+        replay.request(SECOND, way(Transport::Udp, ALICE), &message);
+        let verdicts = replay.verdicts();
+        let expected = if local { What::Reply(200, "OK".into()) } else { What::Relay(uri.into()) };
+        assert_eq!(verdicts[0].what, expected, "{uri}");
+        assert_eq!(verdicts[0].sent.len(), usize::from(!local), "{uri}");
+    }
 }

@@ -37,6 +37,8 @@ class Trace:
 
     def __iter__(self) -> Iterator[Captured]:
         self.fault = None
+        if self.path.exists() and not self.path.is_file():
+            raise Trouble(f"{self.path} is no file; a capture is read twice, so a pipe will not do")
         try:
             capture = Capture(self.path)
         except OSError as error:

@@ -4,6 +4,7 @@
 //! wire and a seed around them. One thread, nothing waits.
 
 mod accounts;
+mod beside;
 mod capture;
 mod replay;
 mod watch;
@@ -26,12 +27,13 @@ use crate::observe::log::{EventLog, Format, Level, Logger};
 use crate::observe::metrics::{Gauge, Metrics};
 use crate::observe::{Observer, Observers};
 use crate::policy::Policy;
-use crate::proto::proxy::own::{Domain, Listener, OwnAddresses};
+use crate::proto::proxy::own::{Domain, OwnAddresses};
 use crate::script::{
     ApartMode, BindingWatcher, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource,
 };
 use crate::sim::wire::VirtualClock;
 use crate::sim::{Blueprint, HostId, Net};
+use beside::Beside;
 use capture::Lines;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -65,15 +67,6 @@ pub struct KitPlan {
 
 /// Makes the surroundings of a script, or says why it cannot.
 pub type MakeApart = Box<dyn Fn() -> Result<ApartMode, String>>;
-
-/// What a node is beside what its YAML says.
-#[derive(Default)]
-struct Beside {
-    /// Where it listens too.
-    sockets: Vec<(Transport, SocketAddr)>,
-    /// Whoever sends credentials is taken at their word.
-    trust_digest: bool,
-}
 
 /// A network with one node of a role on it.
 pub struct Kit {
@@ -148,12 +141,11 @@ impl Kit {
         observers.add(bindings.clone());
         let (events, source) = event_stream(observers.classes(), EVENTS_WAITING);
         let watch = Watcher::new(series.clone(), observers, source, stage.clone());
-        let listens = R::blocks(&loaded.config).driver().listen;
+        let listens = beside.place(R::blocks(&loaded.config).driver().listen);
         let domains = R::blocks(&loaded.config).domains();
         let realm = R::blocks(&loaded.config).realm.to_owned();
         let passwords = passwords(R::blocks(&loaded.config).auth);
         let written: Vec<_> = listens.iter().map(|l| (l.transport, on_the_wire(l.address))).collect();
-        beside.sockets.retain(|socket| !written.contains(socket));
         // Those beside the YAML come first: what leaves by no listener in particular leaves there.
         let sockets = [&beside.sockets[..], &written].concat();
         let address = sockets.first().map(|s| s.1).ok_or("no listener")?;
@@ -340,7 +332,7 @@ impl<R: SipRole> Maker<R> {
             self.listens.iter().map(|l| Listen { address: with_port(l.address), ..*l }).collect();
         let interfaces = [EVERYWHERE.0, EVERYWHERE.1];
         let mut listeners = blocks.listeners(&listens);
-        listeners.extend(self.beside.sockets.iter().map(|socket| listener(*socket)));
+        listeners.extend(self.beside.listeners());
         let own = OwnAddresses::new(listeners, blocks.domains(), &interfaces);
         own.set_further_domains(locked(&self.stage.domains).clone());
         let secret = node::secret(&blocks, &mut Rng::seeded(self.plan.seed));
@@ -400,11 +392,6 @@ fn passwords(auth: &Auth) -> BTreeMap<String, String> {
         User::Hashes(_) => None,
     };
     auth.users.iter().filter_map(known).collect()
-}
-
-fn listener((transport, bound): (Transport, SocketAddr)) -> Listener {
-    let host = if bound.is_ipv6() { format!("[{}]", bound.ip()) } else { bound.ip().to_string() };
-    Listener { transport, bound, host, port: bound.port() }
 }
 
 /// A listener's address on the virtual wire.

@@ -10,7 +10,7 @@ use super::{Beside, Kit, KitPlan};
 use crate::app::sip::SipRole;
 use crate::base::flow::Transport;
 use crate::base::text::{Octets, Text};
-use crate::base::time::{Duration, Instant};
+use crate::base::time::Duration;
 use crate::sim::audit::Auditor;
 use crate::sim::log::Log;
 use crate::sim::{Conditions, Way};
@@ -79,13 +79,16 @@ pub struct ReplayPlan {
 pub struct Replay {
     kit: Kit,
     notes: Rc<RefCell<Notes>>,
-    /// The time of the first message, in the trace and here.
-    began: Option<(u64, Instant)>,
+    /// How far the trace was played, by its own clock.
+    reached: Option<u64>,
 }
 
 /// Handlers that are parked get this long after the end of the trace: no question stays open for longer unless the YAML
 /// says so.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A longer silence is cut to this: a damaged time stamp would have timers run for years.
+const LONGEST_GAP: Duration = Duration::from_secs(24 * 3600);
 
 impl Replay {
     /// Starts the node. The error is what the daemon would have said.
@@ -103,7 +106,7 @@ impl Replay {
         let notes = Rc::new(RefCell::new(Notes::default()));
         let host = kit.host();
         kit.net.plant(host, Box::new(Recorder::new(notes.clone())));
-        Ok(Replay { kit, notes, began: None })
+        Ok(Replay { kit, notes, reached: None })
     }
 
     /// A request of the trace, captured at `at` microseconds. Gives its number.
@@ -155,9 +158,10 @@ impl Replay {
 
     /// Time passes as it did in the trace; it does not run backwards.
     fn pass_to(&mut self, at: u64) {
-        let (first, began) = *self.began.get_or_insert((at, self.kit.net.now()));
-        let due = began + Duration::from_micros(at.saturating_sub(first));
-        self.kit.net.advance(due.since(self.kit.net.now()));
+        let reached = self.reached.get_or_insert(at);
+        let gap = Duration::from_micros(at.saturating_sub(*reached));
+        *reached = at.max(*reached);
+        self.kit.net.advance(gap.min(LONGEST_GAP));
         self.tidy();
     }
 

@@ -181,9 +181,18 @@ impl Notes {
             return;
         }
         let place = (Text::from(reading.uri()), egress.transport, egress.remote);
-        let Some(fed) = self.named(&reading, 1) else { return };
-        if fed.verdict.sent.len() < PLACES && !fed.verdict.sent.contains(&place) {
-            fed.verdict.sent.push(place);
+        let Some(number) = self.known.get(&Name::of(&reading, 1)).copied() else { return };
+        // What was decided last about the request sent it.
+        let further = self.later.iter_mut().rev().find(|v| v.number == number);
+        let verdict = match further {
+            Some(further) => Some(further),
+            None => self.fed(number).map(|fed| &mut fed.verdict),
+        };
+        if let Some(verdict) = verdict
+            && verdict.sent.len() < PLACES
+            && !verdict.sent.contains(&place)
+        {
+            verdict.sent.push(place);
         }
         self.left(egress, &reading);
     }
