@@ -36,7 +36,7 @@ def contents() -> dict[str, str]:
     script, _ = embedded("siphon-proxy")
     if not script.startswith(_EMBEDDED):
         raise AssertionError("the role's own script begins in another way than it did")
-    folder = files(__package__) / "template" / "proxy"
+    folder = files("siphon_sdk") / "_cli" / "template" / "proxy"
     made = {"route.py": _WRITTEN + script.removeprefix(_EMBEDDED)}
     made |= {name: (folder / name).read_text(encoding="utf-8") for name in _FILES}
     return made
