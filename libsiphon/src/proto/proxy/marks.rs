@@ -37,7 +37,7 @@ impl Marks {
             None => None,
             Some(port) => {
                 const ASKED: &[u8] = b";rport";
-                let Some(at) = memchr::memmem::find(value, ASKED) else { return false };
+                let Some(at) = position(value, ASKED) else { return false };
                 let (head, tail) = value.split_at(at.saturating_add(ASKED.len()).min(value.len()));
                 if via.rport != Rport::Asked || !matches!(tail.first(), None | Some(b';')) {
                     return false;
@@ -63,6 +63,12 @@ impl Marks {
         }
         true
     }
+}
+
+/// Where `text` starts in a short value; a searcher made for one search would cost more than this.
+fn position(value: &[u8], text: &[u8]) -> Option<usize> {
+    let first = *text.first()?;
+    memchr::memchr_iter(first, value).find(|at| value.get(*at..).is_some_and(|rest| rest.starts_with(text)))
 }
 
 /// Appends decimal digits.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::header_id::HeaderId;
 use super::index::Entry;
-use super::scan::{cut, element_end, trimmed, unfold};
+use super::scan::{Stored, cut, element_end, trimmed, unfold};
 
 /// One header field.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +40,14 @@ pub(super) fn text_of(value: &[u8]) -> Cow<'_, str> {
     )
 }
 
+/// A part of a message on one line.
+pub(super) fn text_at(stored: &Stored, at: usize, to: usize) -> Cow<'_, str> {
+    match stored.part(at, to) {
+        Some(text) if memchr::memchr2(b'\r', b'\n', text.as_bytes()).is_none() => Cow::Borrowed(text),
+        _ => text_of(cut(stored.bytes(), at, to)),
+    }
+}
+
 /// What a header field name given by a caller stands for: every spelling of it.
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
@@ -60,6 +68,7 @@ impl<'a> Names<'a> {
 /// See [`Message::values`](super::Message::values).
 #[derive(Clone)]
 pub struct Values<'a> {
+    stored: &'a Stored,
     bytes: &'a [u8],
     entries: std::slice::Iter<'a, Entry>,
     id: HeaderId,
@@ -68,9 +77,9 @@ pub struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(bytes: &'a [u8], entries: &'a [Entry], id: HeaderId, present: bool) -> Self {
+    pub(super) fn new(stored: &'a Stored, entries: &'a [Entry], id: HeaderId, present: bool) -> Self {
         let entries = if present && id != HeaderId::Other { entries } else { &[] };
-        Values { bytes, entries: entries.iter(), id, rest: None }
+        Values { stored, bytes: stored.bytes(), entries: entries.iter(), id, rest: None }
     }
 
     /// The offsets of each value.
@@ -101,6 +110,6 @@ impl<'a> Iterator for Values<'a> {
     type Item = Cow<'a, str>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.advance().map(|(at, to)| text_of(cut(self.bytes, at, to)))
+        self.advance().map(|(at, to)| text_at(self.stored, at, to))
     }
 }

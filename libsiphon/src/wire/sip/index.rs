@@ -69,8 +69,10 @@ pub(super) struct Index {
 }
 
 /// What indexing found: the index, unless there is no start line at all, and the first fault.
-pub(super) struct Indexed {
+pub(super) struct Indexed<'a> {
     pub(super) index: Option<Index>,
+    /// The octets that were looked at, when all of them are text.
+    pub(super) text: Option<&'a str>,
     pub(super) fault: Option<Malformed>,
     /// A fault that leaves no telling where the message ends, though another may have come first.
     pub(super) unframed: Option<Malformed>,
@@ -79,25 +81,31 @@ pub(super) struct Indexed {
 }
 
 /// Indexes one message. `bytes` starts with the start line.
-pub(super) fn index(bytes: &[u8], limits: &Limits) -> Indexed {
+pub(super) fn index<'a>(bytes: &'a [u8], limits: &Limits) -> Indexed<'a> {
     let mut indexer = match Indexer::start(bytes, limits) {
         Ok(indexer) => indexer,
-        Err(fault) => return Indexed { index: None, fault: Some(fault), unframed: Some(fault), missing: 0 },
+        Err(fault) => {
+            let (fault, unframed) = (Some(fault), Some(fault));
+            return Indexed { index: None, text: None, fault, unframed, missing: 0 };
+        }
     };
     indexer.header_section();
     indexer.mandatory();
     let missing = indexer.body();
-    Indexed { index: Some(indexer.index), fault: indexer.fault, unframed: indexer.unframed, missing }
+    let Indexer { index, text, fault, unframed, .. } = indexer;
+    Indexed { index: Some(index), text, fault, unframed, missing }
 }
 
 /// Longest header section that 16-bit offsets reach.
 const REACH: usize = u16::MAX as usize;
 
-struct Indexer<'a> {
+struct Indexer<'a, 'l> {
     /// The header section as far as limits let it reach; the body may be beyond.
     head: &'a [u8],
+    /// The same, when all of it is text: then every part between two delimiters is.
+    text: Option<&'a str>,
     total: usize,
-    limits: &'a Limits,
+    limits: &'l Limits,
     at: usize,
     index: Index,
     fault: Option<Malformed>,
@@ -112,13 +120,14 @@ struct Line {
     next: usize,
 }
 
-impl<'a> Indexer<'a> {
-    fn start(bytes: &'a [u8], limits: &'a Limits) -> Result<Self, Malformed> {
+impl<'a, 'l> Indexer<'a, 'l> {
+    fn start(bytes: &'a [u8], limits: &'l Limits) -> Result<Self, Malformed> {
         let reach = limits.header_section.min(REACH).min(bytes.len());
         let head = cut(bytes, 0, reach);
         let line = line(head, 0, false)?;
         let mut indexer = Indexer {
             head,
+            text: std::str::from_utf8(head).ok(),
             total: bytes.len(),
             limits,
             at: line.next,
@@ -156,6 +165,11 @@ impl<'a> Indexer<'a> {
             indexer.request_line(text)?;
         }
         Ok(indexer)
+    }
+
+    /// Whether a part of the header section is text.
+    fn is_text(&self, part: &[u8]) -> bool {
+        self.text.is_some() || std::str::from_utf8(part).is_ok()
     }
 
     /// The first fault is the one that is told.
@@ -307,12 +321,14 @@ impl<'a> Indexer<'a> {
                 let read = via::parse_into(&mut via, head, at, to);
                 self.index.via = (!via.host.is_absent()).then_some(via);
                 read?;
+                if !self.is_text(via.value.of(head)) {
+                    return Err("not UTF-8");
+                }
             }
-            HeaderId::From => self.index.from_tag = tag(head, at, to)?,
-            HeaderId::To => self.index.to_tag = tag(head, at, to)?,
+            HeaderId::From => self.index.from_tag = self.tag(at, to)?,
+            HeaderId::To => self.index.to_tag = self.tag(at, to)?,
             HeaderId::CallId => {
-                if value.is_empty() || value.iter().any(|&c| c <= b' ') || std::str::from_utf8(value).is_err()
-                {
+                if value.is_empty() || value.iter().any(|&c| c <= b' ') || !self.is_text(value) {
                     return Err("not a Call-ID");
                 }
                 self.index.call_id = Span::new(at, to);
@@ -333,6 +349,28 @@ impl<'a> Indexer<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The tag of From and To.
+    fn tag(&self, at: usize, to: usize) -> Result<Span, &'static str> {
+        let head = self.head;
+        let value = head.get(..to).unwrap_or(head);
+        let shape = name_addr::shape(value, at)?;
+        if !self.is_text(cut(head, shape.uri.0, shape.uri.1)) {
+            return Err("URI is not UTF-8");
+        }
+        match params::find(value, shape.params, to, b"tag")? {
+            None => Ok(Span::default()),
+            Some(value) => {
+                let (from, to) = value.unwrap_or_default();
+                let text = cut(head, from, to);
+                let legal = |c: &u8| *c > b' ' && !matches!(c, b',' | b'<' | b'>' | b'"');
+                if text.is_empty() || !text.iter().all(legal) || !self.is_text(text) {
+                    return Err("bad tag");
+                }
+                Ok(Span::new(from, to))
+            }
+        }
     }
 
     fn cseq(&mut self, at: usize, to: usize) -> Result<(), &'static str> {
@@ -400,27 +438,6 @@ fn line(head: &[u8], at: usize, folds: bool) -> Result<Line, Malformed> {
             continue;
         }
         return Ok(Line { end, next });
-    }
-}
-
-fn tag(head: &[u8], at: usize, to: usize) -> Result<Span, &'static str> {
-    let value = head.get(..to).unwrap_or(head);
-    let shape = name_addr::shape(value, at)?;
-    let uri = cut(head, shape.uri.0, shape.uri.1);
-    if std::str::from_utf8(uri).is_err() {
-        return Err("URI is not UTF-8");
-    }
-    match params::find(value, shape.params, to, b"tag")? {
-        None => Ok(Span::default()),
-        Some(value) => {
-            let (from, to) = value.unwrap_or_default();
-            let text = cut(head, from, to);
-            let legal = |c: &u8| *c > b' ' && !matches!(c, b',' | b'<' | b'>' | b'"');
-            if text.is_empty() || !text.iter().all(legal) || std::str::from_utf8(text).is_err() {
-                return Err("bad tag");
-            }
-            Ok(Span::new(from, to))
-        }
     }
 }
 

@@ -5,15 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::error::{Malformed, Refused};
-use super::header::{Header, Names, Values, text_of};
+use super::header::{Header, Names, Values, text_at};
 use super::header_id::HeaderId;
 use super::index::{Entry, Index, Indexed, index};
 use super::limits::Limits;
 use super::method::Method;
 use super::name_addr::NameAddr;
-use super::scan::cut;
+use super::scan::{Stored, cut};
 use super::uri::Uri;
-use super::via::{self, TopVia};
+use super::via::{self, TopVia, ViaIndex};
 
 /// One SIP message. A clone shares the octets and the index.
 ///
@@ -23,7 +23,7 @@ pub struct Message(Arc<Inner>);
 
 struct Inner {
     index: Index,
-    bytes: Box<[u8]>,
+    stored: Stored,
 }
 
 impl Message {
@@ -41,10 +41,13 @@ impl Message {
     }
 
     /// The message that was found at the start of `bytes`.
-    pub(super) fn assemble(bytes: &[u8], indexed: Indexed) -> Result<Message, Refused> {
+    pub(super) fn assemble(bytes: &[u8], indexed: Indexed<'_>) -> Result<Message, Refused> {
         let message = indexed.index.map(|index| {
-            let kept = cut(bytes, 0, index.end);
-            Message(Arc::new(Inner { bytes: kept.into(), index }))
+            let stored = match indexed.text.and_then(|text| text.get(..index.end)) {
+                Some(text) => Stored::Text(text.into()),
+                None => Stored::Octets(cut(bytes, 0, index.end).into()),
+            };
+            Message(Arc::new(Inner { stored, index }))
         });
         match (message, indexed.fault) {
             (Some(message), None) => Ok(message),
@@ -66,7 +69,7 @@ impl Message {
 
     /// The message as it is on the wire.
     pub fn bytes(&self) -> &[u8] {
-        &self.0.bytes
+        self.0.stored.bytes()
     }
 
     /// Whether it is a request.
@@ -86,12 +89,12 @@ impl Message {
 
     /// The method as written.
     pub fn method_name(&self) -> &str {
-        self.0.index.method_name.text(self.bytes())
+        self.0.stored.text(self.0.index.method_name)
     }
 
     /// The Request-URI as written; empty for a response.
     pub fn request_uri(&self) -> &str {
-        self.0.index.request_uri.text(self.bytes())
+        self.0.stored.text(self.0.index.request_uri)
     }
 
     /// The Request-URI, parsed.
@@ -116,19 +119,19 @@ impl Message {
     /// The topmost Via.
     pub fn via(&self) -> TopVia<'_> {
         // Only a message inside `Refused` may lack it, and that one is not handed out without.
-        self.0.index.via.unwrap_or_default().view(self.bytes())
+        self.0.index.via.as_ref().unwrap_or(&NO_VIA).view(&self.0.stored)
     }
 
     /// The Via below the topmost; `None` when there is none, or it breaks its grammar.
     pub fn second_via(&self) -> Option<TopVia<'_>> {
         let bytes = self.bytes();
         let (at, to) = self.values(HeaderId::Via).raw().nth(1)?;
-        via::parse(bytes, at, to).ok().map(|v| v.view(bytes))
+        via::parse(bytes, at, to).ok().map(|v| v.view(&self.0.stored))
     }
 
     /// Call-ID.
     pub fn call_id(&self) -> &str {
-        self.0.index.call_id.text(self.bytes())
+        self.0.stored.text(self.0.index.call_id)
     }
 
     /// The number of CSeq.
@@ -143,17 +146,17 @@ impl Message {
 
     /// The method of CSeq as written.
     pub fn cseq_method_name(&self) -> &str {
-        self.0.index.cseq_name.text(self.bytes())
+        self.0.stored.text(self.0.index.cseq_name)
     }
 
     /// The tag of From; RFC 2543 peers may send none.
     pub fn from_tag(&self) -> Option<&str> {
-        self.0.index.from_tag.option(self.bytes())
+        self.0.stored.option(self.0.index.from_tag)
     }
 
     /// The tag of To.
     pub fn to_tag(&self) -> Option<&str> {
-        self.0.index.to_tag.option(self.bytes())
+        self.0.stored.option(self.0.index.to_tag)
     }
 
     /// Max-Forwards.
@@ -178,7 +181,14 @@ impl Message {
 
     fn single_address(&self, id: HeaderId) -> Result<NameAddr<'_>, Malformed> {
         let entry = self.first(id).ok_or(Malformed::Missing(id.name()))?;
-        NameAddr::from_bytes(entry.value.of(self.bytes()))
+        self.address_at(entry.value.at.into(), entry.value.end.into())
+    }
+
+    fn address_at(&self, at: usize, to: usize) -> Result<NameAddr<'_>, Malformed> {
+        match self.0.stored.part(at, to) {
+            Some(text) => NameAddr::parse(text),
+            None => NameAddr::from_bytes(cut(self.bytes(), at, to)),
+        }
     }
 
     /// The body; empty when there is none.
@@ -220,7 +230,7 @@ impl Message {
 
     /// The value of the first header field of that name, unfolded.
     pub fn header(&self, id: HeaderId) -> Option<Cow<'_, str>> {
-        self.first(id).map(|entry| text_of(entry.value.of(self.bytes())))
+        self.first(id).map(|entry| text_at(&self.0.stored, entry.value.at.into(), entry.value.end.into()))
     }
 
     /// The value of the first header field of that name in any spelling: long, compact, upper or lower case.
@@ -239,13 +249,12 @@ impl Message {
     /// The values of all header fields of that name, in order: comma-separated lists are split where the header
     /// field is one ([`HeaderId::is_list`]), quotes and angle brackets respected. Empty values are passed over.
     pub fn values(&self, id: HeaderId) -> Values<'_> {
-        Values::new(self.bytes(), &self.0.index.entries, id, self.has(id))
+        Values::new(&self.0.stored, &self.0.index.entries, id, self.has(id))
     }
 
     /// The values of a header field that holds addresses.
     pub fn addresses(&self, id: HeaderId) -> impl Iterator<Item = Result<NameAddr<'_>, Malformed>> {
-        let bytes = self.bytes();
-        self.values(id).raw().map(move |(at, to)| NameAddr::from_bytes(cut(bytes, at, to)))
+        self.values(id).raw().map(move |(at, to)| self.address_at(at, to))
     }
 
     /// Route, topmost first.
@@ -268,6 +277,8 @@ impl Message {
         self.addresses(HeaderId::Path)
     }
 }
+
+static NO_VIA: ViaIndex = ViaIndex::NONE;
 
 /// RFC 3261 7.5: CRLF before the start line is ignored.
 pub(super) fn skip_crlf(mut bytes: &[u8]) -> &[u8] {

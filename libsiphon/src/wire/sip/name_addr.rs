@@ -85,16 +85,19 @@ pub struct NameAddr<'a> {
 impl<'a> NameAddr<'a> {
     /// Reads one value of From, To, Contact, Route, Record-Route, Path and kin.
     pub fn parse(text: &'a str) -> Result<Self, Malformed> {
-        Self::from_bytes(text.as_bytes())
+        Self::read(text.as_bytes(), |at, to| text.get(at..to))
     }
 
     pub(super) fn from_bytes(bytes: &'a [u8]) -> Result<Self, Malformed> {
+        Self::read(bytes, |at, to| std::str::from_utf8(cut(bytes, at, to)).ok())
+    }
+
+    fn read(bytes: &'a [u8], text: impl Fn(usize, usize) -> Option<&'a str>) -> Result<Self, Malformed> {
         if trim(bytes) == b"*" {
             return Ok(NameAddr { display: &[], uri: Uri::STAR, params: Params::default() });
         }
         let shape = shape(bytes, 0).map_err(Malformed::Address)?;
-        let uri = std::str::from_utf8(cut(bytes, shape.uri.0, shape.uri.1))
-            .map_err(|_| Malformed::Address("URI is not UTF-8"))?;
+        let uri = text(shape.uri.0, shape.uri.1).ok_or(Malformed::Address("URI is not UTF-8"))?;
         let params = cut(bytes, shape.params, bytes.len());
         check(params).map_err(Malformed::Address)?;
         Ok(NameAddr {

@@ -11,6 +11,8 @@ pub(super) struct Span {
 }
 
 impl Span {
+    pub(super) const ABSENT: Span = Span { at: 0, end: 0 };
+
     pub(super) fn new(at: usize, end: usize) -> Self {
         Span { at: offset(at), end: offset(end) }
     }
@@ -27,10 +29,45 @@ impl Span {
     pub(super) fn text(self, bytes: &[u8]) -> &str {
         std::str::from_utf8(self.of(bytes)).unwrap_or_default()
     }
+}
+
+/// The octets of a message. Almost always all of them are text; that is found out once, and a part of text is text
+/// without another look at it.
+pub(super) enum Stored {
+    Text(Box<str>),
+    Octets(Box<[u8]>),
+}
+
+impl Stored {
+    pub(super) fn bytes(&self) -> &[u8] {
+        match self {
+            Stored::Text(text) => text.as_bytes(),
+            Stored::Octets(octets) => octets,
+        }
+    }
+
+    /// The text of a span; empty when it is not UTF-8 (indexing has checked the spans that are exposed).
+    #[inline]
+    pub(super) fn text(&self, span: Span) -> &str {
+        match self {
+            Stored::Text(text) => text.get(span.at.into()..span.end.into()).unwrap_or_default(),
+            Stored::Octets(octets) => span.text(octets),
+        }
+    }
+
+    /// The part between two offsets when the message is text.
+    #[inline]
+    pub(super) fn part(&self, at: usize, end: usize) -> Option<&str> {
+        match self {
+            Stored::Text(text) => text.get(at..end),
+            Stored::Octets(_) => None,
+        }
+    }
 
     /// `None` for an absent span.
-    pub(super) fn option(self, bytes: &[u8]) -> Option<&str> {
-        (!self.is_absent()).then(|| self.text(bytes))
+    #[inline]
+    pub(super) fn option(&self, span: Span) -> Option<&str> {
+        (!span.is_absent()).then(|| self.text(span))
     }
 }
 

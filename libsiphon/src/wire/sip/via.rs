@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::params::next_param;
-use super::scan::{Cursor, Span, cut, digits, is_host, is_space, is_token};
+use super::scan::{Cursor, Span, Stored, cut, digits, is_host, is_space, is_token};
 use super::uri::parse_port;
 
 /// The `rport` parameter of RFC 3581.
@@ -76,16 +76,31 @@ impl<'a> TopVia<'a> {
 pub const COOKIE: &str = "z9hG4bK";
 
 impl ViaIndex {
-    pub(super) fn view<'a>(&self, bytes: &'a [u8]) -> TopVia<'a> {
+    /// That of a message without one.
+    pub(super) const NONE: ViaIndex = ViaIndex {
+        value: Span::ABSENT,
+        transport: Span::ABSENT,
+        host: Span::ABSENT,
+        port: None,
+        branch: Span::ABSENT,
+        maddr: Span::ABSENT,
+        received: None,
+        rport: Rport::Absent,
+        ttl: None,
+        rport_param: Span::ABSENT,
+        received_param: Span::ABSENT,
+    };
+
+    pub(super) fn view<'a>(&self, stored: &'a Stored) -> TopVia<'a> {
         TopVia {
-            value: self.value.text(bytes),
-            transport: self.transport.text(bytes),
-            host: self.host.text(bytes),
+            value: stored.text(self.value),
+            transport: stored.text(self.transport),
+            host: stored.text(self.host),
             port: self.port,
-            branch: self.branch.option(bytes),
+            branch: stored.option(self.branch),
             received: self.received,
             rport: self.rport,
-            maddr: self.maddr.option(bytes),
+            maddr: stored.option(self.maddr),
             ttl: self.ttl,
         }
     }
@@ -94,10 +109,15 @@ impl ViaIndex {
 /// Parses the Via value at `at`; it ends at a comma or at `to`. Offsets are those of `bytes`.
 pub(super) fn parse(bytes: &[u8], at: usize, to: usize) -> Result<ViaIndex, &'static str> {
     let mut via = ViaIndex::default();
-    parse_into(&mut via, bytes, at, to).map(|()| via)
+    parse_into(&mut via, bytes, at, to)?;
+    match std::str::from_utf8(via.value.of(bytes)) {
+        Ok(_) => Ok(via),
+        Err(_) => Err("not UTF-8"),
+    }
 }
 
-/// As [`parse`]. After an error `via` holds what could be read: with a host, a response can still find its way.
+/// As [`parse`], and whether the value is text is left to the caller. After an error `via` holds what could be read:
+/// with a host, a response can still find its way.
 pub(super) fn parse_into(via: &mut ViaIndex, bytes: &[u8], at: usize, to: usize) -> Result<(), &'static str> {
     let mut cursor = Cursor::new(bytes.get(..to).unwrap_or(bytes), at);
     cursor.skip_space();
@@ -119,10 +139,7 @@ pub(super) fn parse_into(via: &mut ViaIndex, bytes: &[u8], at: usize, to: usize)
     via.value = Span::new(start, end);
     let end = params(cursor, end, via)?;
     via.value = Span::new(start, end);
-    match std::str::from_utf8(cut(bytes, start, end)) {
-        Ok(_) => Ok(()),
-        Err(_) => Err("not UTF-8"),
-    }
+    Ok(())
 }
 
 fn slash(cursor: &mut Cursor<'_>) -> Result<(), &'static str> {
