@@ -49,20 +49,21 @@ impl Role for Proxy {
         let mut observers = Observers::default();
         observers.add(EventLog::new(start.logger.clone()));
         let bindings = BindingWatcher::default();
-        observers.add(bindings.clone());
         let loaded = start.loaded;
         let mut loaded_script = None;
         let policy = |node: &Arc<Node>, events: &EventSink| {
             let (realm, metrics) = (loaded.config.realm().into(), start.series.script());
             let resolve = |path: &Path| loaded.resolve(path);
             let scripted = Scripted::of::<Proxy>(&loaded.config, &resolve);
-            let script = scripted.load(node, events, realm, start.logger.clone(), metrics)?;
-            bindings.watch_for(&script);
+            let script = scripted.load(node, events, realm, start.logger.clone(), metrics, &bindings)?;
             let parts = scripting::policies(&script);
             loaded_script = Some(script);
             Ok(parts)
         };
-        let node = node::run(&Proxy::blocks(&start.loaded.config), policy, start.series.clone(), observers)?;
+        let watched = bindings.clone();
+        let at_once = move |inline: &mut Observers| inline.add(watched.clone());
+        let blocks = Proxy::blocks(&start.loaded.config);
+        let node = node::run(&blocks, policy, start.series.clone(), at_once, observers)?;
         let location = node.node.registrar.location.clone();
         start.series.source(Gauge::Registrations, move || location.aor_count() as f64);
         start.health.ready();

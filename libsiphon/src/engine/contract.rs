@@ -194,6 +194,8 @@ pub struct Effects {
     queued: Classes,
     /// Sees its events on the spot, while they are on the stack: counters.
     inline: Option<Box<dyn Observer>>,
+    /// What it asked for.
+    inline_wants: Classes,
 }
 
 impl std::fmt::Debug for Effects {
@@ -205,13 +207,20 @@ impl std::fmt::Debug for Effects {
 impl Effects {
     /// An empty list for subscribers of `queued`.
     pub fn subscribed_to(queued: Classes) -> Self {
-        Effects { list: Vec::new(), subscribed: queued, queued, inline: None }
+        Effects {
+            list: Vec::new(),
+            subscribed: queued,
+            queued,
+            inline: None,
+            inline_wants: Classes::default(),
+        }
     }
 
     /// The same with an observer that is told at once. It must be quick: it runs on the shard.
     pub fn with_inline(queued: Classes, observer: Box<dyn Observer>) -> Self {
-        let subscribed = queued.with(observer.classes());
-        Effects { list: Vec::new(), subscribed, queued, inline: Some(observer) }
+        let inline_wants = observer.classes();
+        let subscribed = queued.with(inline_wants);
+        Effects { list: Vec::new(), subscribed, queued, inline: Some(observer), inline_wants }
     }
 
     /// Adds one effect.
@@ -230,7 +239,7 @@ impl Effects {
             return;
         }
         let event = make();
-        if let Some(observer) = self.inline.as_mut().filter(|o| o.classes().contains(class)) {
+        if let Some(observer) = self.inline.as_mut().filter(|_| self.inline_wants.contains(class)) {
             observer.see(&event);
         }
         if self.queued.contains(class) {

@@ -9,7 +9,7 @@ use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::driver::EventSink;
 use crate::engine::Node;
-use crate::event::{Classes, Event, Kind};
+use crate::event::{BindingChange, Classes, Event, Kind};
 use crate::observe::Observer;
 use crate::observe::log::{Level, Logger, Record};
 use crate::observe::metrics::{self, ScriptMetric, ScriptMetrics};
@@ -37,6 +37,8 @@ pub struct ScriptNode {
     pub realm: Text,
     /// Counts for `rate_limit`.
     pub rates: Rates,
+    /// Runs `@registrar.on_change`.
+    pub bindings: BindingWatcher,
 }
 
 /// Requests per source in fixed windows.
@@ -82,6 +84,9 @@ impl Credentials for Nobody {
 impl ScriptNode {
     fn tell(&self, changes: Vec<Change>, now: Instant) {
         self.node.keepalive.observe(&changes, now);
+        for change in &changes {
+            self.bindings.tell(&change.aor, change.kind);
+        }
         if !self.events.classes().contains(Classes::REGISTRATIONS) {
             return;
         }
@@ -240,7 +245,8 @@ impl Metric for ScriptMetric {
     }
 }
 
-/// Brings changes of bindings, whoever made them, to `@registrar.on_change` handlers.
+/// Brings changes of bindings, whoever made them, to `@registrar.on_change` handlers. It is told at once, not through
+/// the queue of the observers: without such a handler a change costs a look.
 #[derive(Clone, Default)]
 pub struct BindingWatcher(Arc<RwLock<Weak<Script>>>);
 
@@ -248,6 +254,13 @@ impl BindingWatcher {
     /// Whom to tell from now on.
     pub fn watch_for(&self, script: &Arc<Script>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(script);
+    }
+
+    fn tell(&self, aor: &str, change: BindingChange) {
+        let script = self.0.read().unwrap_or_else(PoisonError::into_inner).upgrade();
+        if let Some(script) = script {
+            script.binding_changed(aor, change);
+        }
     }
 }
 
@@ -257,10 +270,8 @@ impl Observer for BindingWatcher {
     }
 
     fn see(&mut self, event: &Event) {
-        if let (Kind::Binding { aor, change, .. }, Some(script)) =
-            (&event.kind, self.0.read().unwrap_or_else(PoisonError::into_inner).upgrade())
-        {
-            script.binding_changed(aor, *change);
+        if let Kind::Binding { aor, change, .. } = &event.kind {
+            self.tell(aor, *change);
         }
     }
 }

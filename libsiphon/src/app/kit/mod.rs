@@ -378,6 +378,8 @@ impl<R: SipRole> Maker<R> {
             clock: Arc::new(move || clock.now()),
             realm: Text::from(R::blocks(&self.loaded.config).realm),
             rates: Rates::default(),
+            // Here the observers tell it.
+            bindings: BindingWatcher::default(),
         };
         let script = Script::load(self.settings()?, Arc::new(services)).map_err(|e| e.to_string())?;
         self.bindings.watch_for(&script);

@@ -45,11 +45,13 @@ pub struct SipNode {
     draining: bool,
 }
 
-/// Binds, and starts what `policy` makes of the node. `observers` run on a thread of their own.
+/// Binds, and starts what `policy` makes of the node. `at_once` adds to those who see events on the shards' threads;
+/// `observers` run on a thread of their own.
 pub fn run(
     blocks: &SipBlocks<'_>,
     policy: impl FnOnce(&Arc<Node>, &crate::driver::EventSink) -> Result<PolicyParts, StartFault>,
     series: Arc<Metrics>,
+    at_once: impl Fn(&mut Observers) + Send + Sync + 'static,
     mut observers: Observers,
 ) -> Result<SipNode, StartFault> {
     let fault = |error: std::io::Error| StartFault::Other(error.to_string());
@@ -72,7 +74,12 @@ pub fn run(
             store: Arc::new(MemoryStore),
             names: Arc::new(Dns::start(blocks.resolver()).map_err(fault)?),
             events,
-            inline: Arc::new(move || Box::new(series.writer())),
+            inline: Arc::new(move || {
+                let mut inline = Observers::default();
+                inline.add(series.writer());
+                at_once(&mut inline);
+                Box::new(inline)
+            }),
             wrap_thread: parts.wrap_thread,
         })
         .map_err(fault)?;

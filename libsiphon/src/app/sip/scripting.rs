@@ -13,8 +13,8 @@ use crate::observe::log::Logger;
 use crate::observe::metrics::ScriptMetrics;
 use crate::policy::Policy;
 use crate::script::{
-    CacheSettings, Problem, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource, SyncMode,
-    check as check_script, wrap_shard,
+    BindingWatcher, CacheSettings, Problem, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings,
+    ScriptSource, SyncMode, check as check_script, wrap_shard,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -81,13 +81,26 @@ impl<'a> Scripted<'a> {
         realm: Text,
         logger: Arc<Logger>,
         metrics: Arc<ScriptMetrics>,
+        bindings: &BindingWatcher,
     ) -> Result<Arc<Script>, StartFault> {
         let (node, events, clock) = (node.clone(), events.clone(), Clock::start());
         let clock = Arc::new(move || clock.now());
-        let services = ScriptNode { node, events, logger, metrics, clock, realm, rates: Rates::default() };
+        let services = ScriptNode {
+            node,
+            events,
+            logger,
+            metrics,
+            clock,
+            realm,
+            rates: Rates::default(),
+            bindings: bindings.clone(),
+        };
         let mut settings = self.settings();
         settings.seed = (services.clock)().0;
-        Script::load(settings, Arc::new(services)).map_err(|error| StartFault::Script(error.to_string()))
+        let script = Script::load(settings, Arc::new(services))
+            .map_err(|error| StartFault::Script(error.to_string()))?;
+        bindings.watch_for(&script);
+        Ok(script)
     }
 }
 
