@@ -78,8 +78,10 @@ struct Mailbox {
     oldest: AtomicU64,
     /// Its shard has seen posts wait for too long for too long.
     overloaded: AtomicBool,
-    /// A wake-up is on its way, or the shard is about to look anyway.
-    signalled: AtomicBool,
+    /// Something was posted since the shard last looked.
+    filled: AtomicBool,
+    /// The shard waits, and does not look again by itself: whoever posts first wakes it.
+    asleep: AtomicBool,
     waker: mio::Waker,
 }
 
@@ -98,7 +100,8 @@ impl Mailboxes {
             taken: AtomicUsize::new(0),
             oldest: AtomicU64::new(NEVER),
             overloaded: AtomicBool::new(false),
-            signalled: AtomicBool::new(false),
+            filled: AtomicBool::new(false),
+            asleep: AtomicBool::new(true),
             waker,
         };
         Mailboxes { boxes: wakers.into_iter().map(mailbox).collect(), limits }
@@ -139,8 +142,8 @@ impl Mailboxes {
     /// counts as waiting until [`settle`](Self::settle).
     pub fn take(&self, shard: u8, into: &mut VecDeque<(Instant, Post)>) {
         let Some(mailbox) = self.boxes.get(usize::from(shard)) else { return };
-        // Cleared before looking: a post that comes after the look wakes us again.
-        mailbox.signalled.store(false, Ordering::SeqCst);
+        // Cleared before looking: what is posted after the look is seen at the next one.
+        mailbox.filled.store(false, Ordering::SeqCst);
         let mut queue = mailbox.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if into.is_empty() {
             std::mem::swap(&mut *queue, into);
@@ -148,6 +151,31 @@ impl Mailboxes {
             into.append(&mut queue);
         }
         mailbox.holds(into);
+    }
+
+    /// Whether something was posted to `shard` since it last took what was there.
+    pub fn is_filled(&self, shard: u8) -> bool {
+        self.boxes.get(usize::from(shard)).is_some_and(|mailbox| mailbox.filled.load(Ordering::SeqCst))
+    }
+
+    /// The shard is about to wait. False when something was posted meanwhile, and then it must not. A shard that is
+    /// awake looks for mail once per turn, so a poster need not wake it.
+    pub fn falls_asleep(&self, shard: u8) -> bool {
+        let Some(mailbox) = self.boxes.get(usize::from(shard)) else { return true };
+        mailbox.asleep.store(true, Ordering::SeqCst);
+        // Here first sleep, then look; a poster first fills, then asks who sleeps: one of the two sees the other.
+        let may = !mailbox.filled.load(Ordering::SeqCst);
+        if !may {
+            mailbox.asleep.store(false, Ordering::SeqCst);
+        }
+        may
+    }
+
+    /// The shard waits no more.
+    pub fn wakes_up(&self, shard: u8) {
+        if let Some(mailbox) = self.boxes.get(usize::from(shard)) {
+            mailbox.asleep.store(false, Ordering::SeqCst);
+        }
     }
 
     /// The shard has these posts left in hand.
@@ -194,7 +222,8 @@ impl Mailbox {
     }
 
     fn wake(&self) {
-        if !self.signalled.swap(true, Ordering::SeqCst) {
+        self.filled.store(true, Ordering::SeqCst);
+        if self.asleep.swap(false, Ordering::SeqCst) {
             // It fails only when the eventfd is gone, and then so is the shard.
             let _ = self.waker.wake();
         }

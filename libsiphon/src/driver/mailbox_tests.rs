@@ -76,6 +76,11 @@ fn a_batch_wakes_once_and_a_post_after_the_look_wakes_again() {
     assert_eq!(wakes(never), 0, "the second post came before the look");
     mailboxes.take(0, &mut VecDeque::new());
     mailboxes.signal(0, Post::WakePolicy);
+    assert_eq!(wakes(never), 0, "a shard that is awake looks by itself");
+    assert!(!mailboxes.falls_asleep(0), "there is mail");
+    mailboxes.take(0, &mut VecDeque::new());
+    assert!(mailboxes.falls_asleep(0));
+    mailboxes.signal(0, Post::WakePolicy);
     assert_eq!(wakes(soon), 1);
 }
 

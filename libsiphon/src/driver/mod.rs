@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_types))]
 
 mod core;
+mod gathering;
 mod intake;
 mod refusal;
 mod shard_loop;

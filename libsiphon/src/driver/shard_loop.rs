@@ -6,6 +6,7 @@ use crate::base::slab::Key;
 use crate::base::time::{Duration, Instant};
 use crate::driver::core::{Core, committed};
 use crate::driver::engine::Engine;
+use crate::driver::gathering::Gathering;
 use crate::driver::intake::Intake;
 use crate::driver::mailbox::Post;
 use crate::driver::start::{Controls, ShardLocal};
@@ -41,6 +42,8 @@ const BATCHES_PER_TURN: usize = 8;
 const PATIENCE_PER_KIND: Duration = Duration::from_millis(2);
 /// How long a socket that takes no more datagrams is left alone.
 const SEND_AGAIN: Duration = Duration::from_millis(1);
+/// How many naps in a row may go by without asking what is ready.
+const NAPS_UNASKED: u32 = 3;
 /// The longest a shard sleeps.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
 /// How often a draining shard asks its engine whether it is done.
@@ -53,20 +56,25 @@ pub(super) struct ShardLoop<E> {
     pub(super) intake: Intake,
     pub(super) controls: Controls<E>,
     pub(super) mail: VecDeque<(Instant, Post)>,
-    pub(super) mail_waits: bool,
     pub(super) next_quiet_check: Instant,
     /// UDP sockets that may have datagrams.
     pub(super) readable: Vec<bool>,
+    /// UDP sockets that had something when they were last read.
+    pub(super) warm: Vec<bool>,
+    /// Naps since readiness was last asked for.
+    pub(super) unasked: u32,
     pub(super) batch: ReceiveBatch,
     pub(super) frames: Vec<Frame>,
+    pub(super) gathering: Gathering,
+    /// Messages and posts taken in this turn.
+    pub(super) taken: u32,
 }
 
 impl<E: Engine> ShardLoop<E> {
     pub(super) fn run(mut self) {
         let mut events = Events::with_capacity(256);
         while !self.world.shared.stopping.load(Ordering::Relaxed) {
-            let patience = self.patience();
-            match self.poll.poll(&mut events, patience) {
+            match self.wait(&mut events) {
                 Ok(()) => {}
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
                 Err(error) => {
@@ -79,19 +87,55 @@ impl<E: Engine> ShardLoop<E> {
                 self.note(event, now);
             }
             self.turn(now);
+            self.gathering.turned(std::mem::take(&mut self.taken), now);
         }
         // What was decided before the stop still leaves.
         self.world.flush(self.now());
+    }
+
+    /// Waits for something to do. A shard to which much comes first lets it gather.
+    fn wait(&mut self, events: &mut Events) -> std::io::Result<()> {
+        let patience = self.patience();
+        if patience.is_zero() {
+            return self.poll.poll(events, Some(patience));
+        }
+        if let Some(nap) = self.gathering.nap() {
+            std::thread::sleep(nap.min(patience));
+            if self.expects_datagrams_alone() {
+                events.clear();
+                return Ok(());
+            }
+            return self.poll.poll(events, Some(Duration::ZERO));
+        }
+        let mailboxes = &self.world.shared.mailboxes;
+        if !mailboxes.falls_asleep(self.world.shard()) {
+            return self.poll.poll(events, Some(Duration::ZERO));
+        }
+        let waited = self.poll.poll(events, Some(patience));
+        mailboxes.wakes_up(self.world.shard());
+        waited
     }
 
     fn now(&self) -> Instant {
         self.world.shared.clock.now()
     }
 
+    /// Whether, behind a nap, the sockets may be read without asking which of them has something: where datagrams came
+    /// last, more will have come. Whatever else there is waits for a few naps at most.
+    fn expects_datagrams_alone(&mut self) -> bool {
+        let asks =
+            self.unasked >= NAPS_UNASKED || !self.world.streams.is_empty() || !self.warm.contains(&true);
+        self.unasked = if asks { 0 } else { self.unasked + 1 };
+        if !asks {
+            self.readable.clone_from(&self.warm);
+        }
+        !asks
+    }
+
     /// How long the shard may sleep.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&self) -> Duration {
         if self.has_work() {
-            return Some(Duration::ZERO);
+            return Duration::ZERO;
         }
         let check = self.world.shared.draining.load(Ordering::Relaxed).then_some(self.next_quiet_check);
         let now = self.now();
@@ -99,12 +143,11 @@ impl<E: Engine> ShardLoop<E> {
         let deadlines = [self.core.deadline(), self.world.streams.deadline(), check, blocked];
         let nap = deadlines.into_iter().flatten().min().map(|at| at.since(now));
         // What another thread did to the node, a binding saved there say, may have given this shard a deadline.
-        Some(nap.unwrap_or(LONGEST_NAP).min(LONGEST_NAP))
+        nap.unwrap_or(LONGEST_NAP).min(LONGEST_NAP)
     }
 
     fn has_work(&self) -> bool {
-        self.mail_waits
-            || !self.mail.is_empty()
+        !self.mail.is_empty()
             || self.intake.backlog() > 0
             || self.readable.contains(&true)
             || self.world.has_work()
@@ -113,7 +156,6 @@ impl<E: Engine> ShardLoop<E> {
     fn note(&mut self, event: &Readiness, now: Instant) {
         let token = event.token();
         if token == MAIL {
-            self.mail_waits = true;
             return;
         }
         let index = FIRST_SOCKET.saturating_sub(token.0);
@@ -144,6 +186,7 @@ impl<E: Engine> ShardLoop<E> {
         self.handle_stream_events(now);
         for _ in 0..READS_PER_TURN {
             let Some(flow) = self.world.streams.read_next(now, &mut self.frames) else { break };
+            self.taken += self.frames.len() as u32;
             for frame in std::mem::take(&mut self.frames) {
                 self.intake.frame(flow, frame, now, &mut self.core, &mut self.world);
             }
@@ -167,8 +210,9 @@ impl<E: Engine> ShardLoop<E> {
     }
 
     fn handle_mail(&mut self) {
-        if std::mem::take(&mut self.mail_waits) {
-            self.world.shared.mailboxes.take(self.world.shard(), &mut self.mail);
+        let shard = self.world.shard();
+        if self.world.shared.mailboxes.is_filled(shard) {
+            self.world.shared.mailboxes.take(shard, &mut self.mail);
         }
         if self.mail.is_empty() {
             return;
@@ -176,7 +220,8 @@ impl<E: Engine> ShardLoop<E> {
         let started = self.now();
         for _ in 0..POSTS_PER_TURN {
             let Some((posted, post)) = self.mail.pop_front() else { break };
-            self.world.shared.mailboxes.settle(self.world.shard(), &self.mail);
+            self.world.shared.mailboxes.settle(shard, &self.mail);
+            self.taken += 1;
             self.handle_post(posted, post);
             if self.now().since(started) >= PATIENCE_PER_KIND {
                 break;
@@ -239,9 +284,13 @@ impl<E: Engine> ShardLoop<E> {
                     break;
                 }
                 let received = self.world.receive(index, &mut self.batch);
+                if let Some(warm) = self.warm.get_mut(index) {
+                    *warm = received.count > 0;
+                }
                 if let Some(readable) = self.readable.get_mut(index) {
                     *readable = received.more;
                 }
+                self.taken += received.count as u32;
                 self.take_in(index, received.count);
             }
         }

@@ -1,5 +1,6 @@
 //! What the shards of one driver share besides their mailboxes.
 
+use crate::base::time::Duration;
 use crate::driver::clock::Clock;
 use crate::driver::mailbox::Mailboxes;
 use crate::driver::observers::EventSink;
@@ -21,6 +22,7 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) net: NetSettings,
     pub(super) limits: Limits,
+    pub(super) gather: Duration,
     pub(super) overload: OverloadSettings,
     pub(super) refusal: Refusal,
     pub(super) directory: FlowDirectory,

@@ -6,6 +6,7 @@ use crate::base::time::{Duration, Instant};
 use crate::driver::clock::{Clock, seeded_rng};
 use crate::driver::core::Core;
 use crate::driver::engine::Engine;
+use crate::driver::gathering::{DEFAULT_GATHER, Gathering};
 use crate::driver::intake::Intake;
 use crate::driver::mailbox::{MailLimits, Mailboxes, PolicyWaker, Post};
 use crate::driver::observers::EventSink;
@@ -60,6 +61,8 @@ pub struct DriverConfig {
     pub overload: OverloadSettings,
     /// Message limits.
     pub limits: Limits,
+    /// The longest a busy shard lets messages gather before it looks again; zero looks at once.
+    pub gather: Duration,
     /// The Server header field of a 503 made by the driver.
     pub server_header: Option<String>,
 }
@@ -74,6 +77,7 @@ impl DriverConfig {
             mail: MailLimits::default(),
             overload: OverloadSettings::default(),
             limits: Limits::default(),
+            gather: DEFAULT_GATHER,
             server_header: None,
         }
     }
@@ -249,6 +253,7 @@ impl Bound {
             refusal: Refusal::new(rng.next_u64() as u32, config.server_header.as_deref()),
             net: config.net,
             limits: config.limits,
+            gather: config.gather,
             overload: config.overload,
             mailboxes: Arc::new(Mailboxes::new(wakers, config.mail)),
             names: parts.names,
@@ -319,6 +324,7 @@ impl<E: Engine> Seat<E> {
         let (engine, policy) = (engine(&mut start), policy(&mut start));
         let effects = Effects::with_inline(self.shared.events.classes(), (self.shared.inline)());
         let readable = vec![true; udp.len()];
+        let gathering = Gathering::new(self.shared.gather, now);
         let shard = ShardLoop {
             poll,
             core: Core::new(engine, policy, clock, effects),
@@ -326,11 +332,14 @@ impl<E: Engine> Seat<E> {
             intake,
             controls: self.controls,
             mail: VecDeque::new(),
-            mail_waits: true,
             next_quiet_check: now,
+            warm: vec![false; readable.len()],
+            unasked: 0,
             readable,
             batch: ReceiveBatch::new(),
             frames: Vec::new(),
+            gathering,
+            taken: 0,
         };
         shard.run();
     }

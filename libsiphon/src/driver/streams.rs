@@ -140,6 +140,11 @@ impl Streams {
         }
     }
 
+    /// Whether there is no connection.
+    pub(super) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
     /// Whether there is something to do without waiting.
     pub(super) fn has_work(&self) -> bool {
         !self.readable.is_empty()

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::address::Nameserver;
 use super::unit::{Millis, Seconds};
 
-/// How the node names itself and how it ends.
+/// How the node names itself, how it works and how it ends.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Server {
@@ -16,11 +16,15 @@ pub struct Server {
     /// How long SIGTERM waits for running transactions before the process ends. Default 30 s.
     #[schemars(extend("x-min" = "0s", "x-max" = "1d"))]
     pub drain_secs: Seconds,
+    /// The longest that a busy shard lets messages gather before it looks again: less CPU per message for that much
+    /// delay at this hop. A shard to which little comes looks at once. 0 looks always at once. Default 1 ms.
+    #[schemars(extend("x-min" = "0ms", "x-max" = "20ms"))]
+    pub gather_ms: Millis,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { server_header: None, drain_secs: Seconds::of(30) }
+        Self { server_header: None, drain_secs: Seconds::of(30), gather_ms: Millis::of(1) }
     }
 }
 

@@ -143,6 +143,7 @@ impl SipBlocks<'_> {
             net,
             overload,
             limits: self.messages(),
+            gather: self.server.gather_ms.0,
             server_header: self.server.server_header.clone(),
             ..DriverConfig::new(listen, self.shard_count())
         }

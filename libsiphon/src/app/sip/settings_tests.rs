@@ -105,6 +105,7 @@ fn connection_limits_and_overload_arrive_in_the_driver() {
             "connections": 5, "connections_per_address": 2, "send_queue_bytes": "16KiB", "connection_idle_secs": 9,
         })),
         overload: block(json!({"target_ms": 5, "interval_ms": 50})),
+        server: block(json!({"gather_ms": 7})),
         ..Blocks::default()
     };
     let driver = blocks.sip().driver();
@@ -112,6 +113,7 @@ fn connection_limits_and_overload_arrive_in_the_driver() {
     assert_eq!((net.max_connections, net.max_connections_per_ip, net.max_queued_octets), (5, 2, 16_384));
     assert_eq!((net.idle_timeout, driver.shards), (ms(9000), 3));
     assert_eq!((driver.overload.target, driver.overload.interval), (ms(5), ms(50)));
+    assert_eq!(driver.gather, ms(7));
 }
 
 #[test]
