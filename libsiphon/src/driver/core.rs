@@ -26,7 +26,11 @@ impl<E: Engine> Core<E> {
 
     /// Feeds one input and performs everything that follows from it.
     pub(super) fn feed(&mut self, input: Input, world: &mut World) {
-        let now = self.clock.now();
+        self.feed_at(input, self.clock.now(), world);
+    }
+
+    /// The same for who has just looked at the clock.
+    pub(super) fn feed_at(&mut self, input: Input, now: Instant, world: &mut World) {
         self.engine.handle(input, now, &mut self.effects);
         self.perform(now, world);
     }

@@ -7,7 +7,7 @@
 use crate::base::time::{Duration, Instant};
 
 /// The longest a message waits for others to come, unless configured.
-pub(super) const DEFAULT_GATHER: Duration = Duration::from_millis(1);
+pub(super) const DEFAULT_GATHER: Duration = Duration::from_millis(2);
 
 /// So many messages must be expected within the longest nap for it to be worth while.
 const WORTH: u64 = 2;

@@ -38,7 +38,7 @@ fn after_a_burst_the_first_silence_ends_the_waiting() {
     let mut gathering = Gathering::new(DEFAULT_GATHER, START);
     let at = fed(&mut gathering, 0, 100, 10, 100);
     assert!(gathering.nap().is_some());
-    gathering.turned(0, after(at + 1_000));
+    gathering.turned(0, after(at + 2_000));
     assert_eq!(gathering.nap(), None);
 }
 

@@ -161,7 +161,7 @@ impl Intake {
             return self.refuse(&flow, message.bytes(), message.method(), ShedReason::Overload, now, world);
         }
         self.admit(&message, now);
-        core.feed(Input::Message { flow, message }, world);
+        core.feed_at(Input::Message { flow, message }, now, world);
     }
 
     /// To the shard that owns the message; a new request only while that keeps up with its mail.
@@ -176,7 +176,7 @@ impl Intake {
         let owner = core.engine.owner(&message);
         if owner == world.shard() {
             self.admit(&message, now);
-            return core.feed(Input::Message { flow, message }, world);
+            return core.feed_at(Input::Message { flow, message }, now, world);
         }
         if world.shared.mailboxes.is_late(owner, &world.shared.overload, now) && self.is_new(&message) {
             return self.refuse(&flow, message.bytes(), message.method(), ShedReason::Overload, now, world);

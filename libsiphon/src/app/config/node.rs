@@ -17,14 +17,14 @@ pub struct Server {
     #[schemars(extend("x-min" = "0s", "x-max" = "1d"))]
     pub drain_secs: Seconds,
     /// The longest that a busy shard lets messages gather before it looks again: less CPU per message for that much
-    /// delay at this hop. A shard to which little comes looks at once. 0 looks always at once. Default 1 ms.
+    /// delay at this hop. A shard to which little comes looks at once. 0 looks always at once. Default 2 ms.
     #[schemars(extend("x-min" = "0ms", "x-max" = "20ms"))]
     pub gather_ms: Millis,
 }
 
 impl Default for Server {
     fn default() -> Self {
-        Self { server_header: None, drain_secs: Seconds::of(30), gather_ms: Millis::of(1) }
+        Self { server_header: None, drain_secs: Seconds::of(30), gather_ms: Millis::of(2) }
     }
 }
 
