@@ -6,14 +6,17 @@
 
 use super::binding::{Binding, Change};
 use crate::base::flow::{Egress, Flow, Transport};
+use crate::base::slab::{Key, Slab};
 use crate::base::text::Text;
 use crate::base::time::{Duration, Instant};
 use crate::base::token::Secret;
 use crate::base::wheel::{TimerId, Wheel};
 use crate::event::BindingChange;
 use crate::policy::Target;
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
 
 /// What a ping is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -84,28 +87,40 @@ pub enum Ping {
 /// How long what exceeds one tick waits.
 const BACKLOG_DELAY: Duration = Duration::from_millis(10);
 
+/// One binding that is pinged. Small, for there is one per phone: the target is made of it anew for each ping.
 #[derive(Debug)]
 struct Entry {
-    name: Name,
-    flow: Flow,
-    target: Target,
+    aor: Text,
+    contact: Text,
+    remote: SocketAddr,
+    /// Where the REGISTER came from, when that is not `remote`.
+    received: Option<Box<SocketAddr>>,
     timer: Option<TimerId>,
+    misses: u32,
+    q: u16,
+    /// The address of ours that the flow ends at, by its place in [`Pinger::locals`].
+    local: u16,
     /// A ping is out that was not answered.
     unanswered: bool,
-    misses: u32,
 }
 
-/// Address of record and contact URI.
-type Name = (Text, Text);
+impl Entry {
+    fn is(&self, aor: &str, contact: &str) -> bool {
+        *self.aor == *aor && *self.contact == *contact
+    }
+}
 
 /// Keeps the bindings of a node alive.
 #[derive(Debug)]
 pub struct Pinger {
     settings: PingSettings,
     secret: Secret,
-    entries: HashMap<u64, Entry, foldhash::fast::FixedState>,
-    ids: HashMap<Name, u64, foldhash::quality::FixedState>,
-    next_id: u64,
+    entries: Slab<Entry>,
+    /// Entries by address of record and contact URI.
+    names: HashTable<Key>,
+    hasher: foldhash::quality::FixedState,
+    /// The local addresses met, a listener's each.
+    locals: Vec<SocketAddr>,
     wheel: Wheel,
     /// Due, but beyond what one tick may push.
     backlog: VecDeque<u64>,
@@ -119,9 +134,10 @@ impl Pinger {
         Pinger {
             settings,
             secret: secret.derive("keepalive"),
-            entries: HashMap::default(),
-            ids: HashMap::default(),
-            next_id: 0,
+            entries: Slab::default(),
+            names: HashTable::new(),
+            hasher: Default::default(),
+            locals: Vec::new(),
             wheel: Wheel::new(now),
             backlog: VecDeque::new(),
             resume_at: now,
@@ -146,47 +162,80 @@ impl Pinger {
 
     /// Takes note of a change of a binding.
     pub fn observe(&mut self, change: &Change, now: Instant) {
-        let name = (change.aor.clone(), change.binding.uri.clone());
         let kept = matches!(change.kind, BindingChange::Registered | BindingChange::Refreshed);
         match needs_keepalive(&change.binding).filter(|_| kept) {
-            Some(flow) => self.keep(name, flow, &change.binding, now),
-            None => self.forget(&name),
+            Some(flow) => self.keep(&change.aor, flow, &change.binding, now),
+            None => self.forget(&change.aor, &change.binding.uri),
         }
     }
 
-    fn keep(&mut self, name: Name, flow: Flow, binding: &Binding, now: Instant) {
-        if let Some(entry) = self.ids.get(&name).and_then(|id| self.entries.get_mut(id)) {
-            entry.flow = flow;
-            entry.target = binding.target();
+    fn hash(&self, aor: &str, contact: &str) -> u64 {
+        self.hasher.hash_one((aor, contact))
+    }
+
+    fn find(&self, aor: &str, contact: &str) -> Option<Key> {
+        let is_it = |key: &Key| self.entries.get(*key).is_some_and(|entry| entry.is(aor, contact));
+        self.names.find(self.hash(aor, contact), is_it).copied()
+    }
+
+    /// The place of one of our addresses; `None` beyond any number of listeners.
+    fn place_of(&mut self, local: SocketAddr) -> Option<u16> {
+        let known = self.locals.iter().position(|l| *l == local);
+        let place = u16::try_from(known.unwrap_or(self.locals.len())).ok()?;
+        if known.is_none() {
+            self.locals.push(local);
+        }
+        Some(place)
+    }
+
+    fn keep(&mut self, aor: &Text, flow: Flow, binding: &Binding, now: Instant) {
+        let known = self.find(aor, &binding.uri);
+        let room = known.is_some() || self.entries.len() < self.settings.max_bindings;
+        let Some(local) = self.place_of(flow.local).filter(|_| room) else {
+            self.unpinged += 1;
+            return;
+        };
+        let received = binding.received.filter(|r| *r != flow.remote).map(Box::new);
+        if let Some(entry) = known.and_then(|key| self.entries.get_mut(key)) {
+            (entry.remote, entry.local, entry.received, entry.q) = (flow.remote, local, received, binding.q);
             // A REGISTER is as good a sign of life as an answer.
             entry.misses = 0;
             entry.unanswered = false;
             return;
         }
-        if self.entries.len() >= self.settings.max_bindings {
-            self.unpinged += 1;
-            return;
-        }
-        let id = self.next_id;
-        self.next_id += 1;
         let interval = u64::try_from(self.settings.interval.as_micros()).unwrap_or(u64::MAX).max(1);
-        let phase = self.secret.mac(&[name.0.as_bytes(), name.1.as_bytes()]) % interval;
-        let timer = Some(self.wheel.add(now + Duration::from_micros(phase), id));
-        self.ids.insert(name.clone(), id);
-        let entry = Entry { name, flow, target: binding.target(), timer, unanswered: false, misses: 0 };
-        self.entries.insert(id, entry);
+        let phase = self.secret.mac(&[aor.as_bytes(), binding.uri.as_bytes()]) % interval;
+        let wheel = &mut self.wheel;
+        let key = self.entries.insert_with(|key| Entry {
+            aor: aor.clone(),
+            contact: binding.uri.clone(),
+            remote: flow.remote,
+            received,
+            timer: Some(wheel.add(now + Duration::from_micros(phase), key.to_u64())),
+            misses: 0,
+            q: binding.q,
+            local,
+            unanswered: false,
+        });
+        let (hash, entries, hasher) = (self.hash(aor, &binding.uri), &self.entries, &self.hasher);
+        self.names.insert_unique(hash, key, |key| {
+            entries.get(*key).map_or(0, |entry| hasher.hash_one((&*entry.aor, &*entry.contact)))
+        });
     }
 
-    fn forget(&mut self, name: &Name) {
-        let Some(entry) = self.ids.remove(name).and_then(|id| self.entries.remove(&id)) else { return };
-        if let Some(timer) = entry.timer {
+    fn forget(&mut self, aor: &str, contact: &str) {
+        let Some(key) = self.find(aor, contact) else { return };
+        if let Ok(found) = self.names.find_entry(self.hash(aor, contact), |k| *k == key) {
+            found.remove();
+        }
+        if let Some(timer) = self.entries.remove(key).and_then(|entry| entry.timer) {
             self.wheel.cancel(timer);
         }
     }
 
     /// A response to an OPTIONS came, whatever its code: the UA is there.
     pub fn answered(&mut self, id: PingId) {
-        if let Some(entry) = self.entries.get_mut(&id.0) {
+        if let Some(entry) = self.entries.get_mut(Key::from_u64(id.0)) {
             entry.unanswered = false;
             entry.misses = 0;
         }
@@ -219,20 +268,25 @@ impl Pinger {
     /// Serves one binding whose turn has come; returns whether it is still there.
     fn serve(&mut self, id: u64, now: Instant, out: &mut Vec<Ping>) -> bool {
         let settings = self.settings;
-        let Some(entry) = self.entries.get_mut(&id) else { return false };
+        let Some(entry) = self.entries.get_mut(Key::from_u64(id)) else { return false };
+        let Some(local) = self.locals.get(usize::from(entry.local)).copied() else { return false };
         entry.misses += u32::from(entry.unanswered);
         if entry.misses >= settings.failure_threshold {
-            let name = entry.name.clone();
+            let (aor, contact) = (entry.aor.clone(), entry.contact.clone());
             entry.timer = None;
-            self.forget(&name);
-            out.push(Ping::Dead { aor: name.0, contact: name.1 });
+            self.forget(&aor, &contact);
+            out.push(Ping::Dead { aor, contact });
             return true;
         }
+        let flow = Flow { transport: Transport::Udp, local, remote: entry.remote, connection: None };
         out.push(match settings.method {
-            PingMethod::Crlf => Ping::Crlf { egress: entry.flow.back() },
+            PingMethod::Crlf => Ping::Crlf { egress: flow.back() },
             PingMethod::Options => {
                 entry.unanswered = true;
-                Ping::Options { id: PingId(id), target: entry.target.clone() }
+                let received = entry.received.as_deref().copied().or(Some(entry.remote));
+                let target =
+                    Target { flow: Some(flow), received, q: entry.q, ..Target::uri(entry.contact.clone()) };
+                Ping::Options { id: PingId(id), target }
             }
         });
         entry.timer = Some(self.wheel.add(now + settings.interval, id));
