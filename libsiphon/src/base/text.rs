@@ -10,6 +10,11 @@ pub type Octets = Arc<[u8]>;
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
+/// The lowest four bits as a lower-case hexadecimal digit.
+pub const fn hex_digit(n: u64) -> u8 {
+    DIGITS[(n & 0xf) as usize]
+}
+
 /// Appends `n` as exactly `digits` lower-case hexadecimal digits (the low ones).
 pub fn push_hex(out: &mut Vec<u8>, n: u64, digits: u32) {
     for i in (0..digits).rev() {

@@ -117,7 +117,11 @@ impl Shard {
         let hash = lookup.hash();
         let local_tag = self.rng.next_u64();
         let work = Box::new(Work {
-            call_id: Text::from(request.call_id()),
+            // Counters need no name: it is made where somebody reads the events.
+            call_id: match out.is_read(Classes::TRANSACTIONS) || out.is_read(Classes::DECISIONS) {
+                true => Text::from(request.call_id()),
+                false => Text::default(),
+            },
             edited: request.clone(),
             flow: *flow,
             consumed_routes: 0,

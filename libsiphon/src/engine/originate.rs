@@ -5,7 +5,7 @@ use crate::base::text::{Octets, Text};
 use crate::engine::client::{ClientOwner, GiveUp};
 use crate::engine::contract::{Effect, Effects};
 use crate::engine::relay::towards;
-use crate::engine::respond::tag_text;
+use crate::engine::respond::TagText;
 use crate::engine::shard::Shard;
 use crate::engine::tickets::Purpose;
 use crate::policy::{OriginatedRequest, Outcome, WaitId};
@@ -79,8 +79,8 @@ impl Shard {
         let call_id = given("Call-ID").cloned().unwrap_or_else(|| {
             Text::from(format!(
                 "{}{}@{}",
-                tag_text(self.rng.next_u64()),
-                tag_text(self.rng.next_u64()),
+                TagText::of(self.rng.next_u64()).as_str(),
+                TagText::of(self.rng.next_u64()).as_str(),
                 listener.host
             ))
         });
@@ -97,7 +97,7 @@ impl Shard {
         let from = given("From").map_or_else(|| own_uri.clone(), |f| f.to_string());
         let from = match NameAddr::parse(&from) {
             Ok(parsed) if parsed.tag().is_some() => from,
-            _ => format!("{from};tag={}", tag_text(self.rng.next_u64())),
+            _ => format!("{from};tag={}", TagText::of(self.rng.next_u64()).as_str()),
         };
         let to = given("To").map_or_else(|| format!("<{}>", request.ruri), |t| t.to_string());
         let mut builder = RequestBuilder::new(request.method.to_string(), request.ruri.to_string())

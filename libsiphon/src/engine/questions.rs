@@ -252,7 +252,7 @@ impl Shard {
     }
 
     pub(crate) fn tell_failed(&mut self, server: Key, error: &Text, out: &mut Effects) {
-        let Some(call_id) = self.work(server).map(|w| w.call_id.clone()) else { return };
+        let Some(call_id) = self.work(server).map(|w| Text::from(w.request.call_id())) else { return };
         let error = error.clone();
         self.tell(out, Classes::POLICY, || Kind::PolicyFailed { call_id, error });
     }

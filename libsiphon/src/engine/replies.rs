@@ -5,7 +5,7 @@ use crate::base::slab::Key;
 use crate::base::text::{Octets, Text};
 use crate::engine::client::{ClientOwner, GiveUp};
 use crate::engine::contract::Effects;
-use crate::engine::respond::tag_text;
+use crate::engine::respond::TagText;
 use crate::engine::server::Held;
 use crate::engine::shard::Shard;
 use crate::event::{Classes, Kind, Side};
@@ -204,7 +204,7 @@ impl Shard {
             Best::Received(reply) => self.ask_about_failure(server, reply, false, out),
             Best::Local { code } => {
                 let made = ResponseBuilder::to(&request, code)
-                    .to_tag(tag_text(tag))
+                    .to_tag(TagText::of(tag).as_str())
                     .into_message(&self.node.settings().limits);
                 match made {
                     Ok(reply) => self.ask_about_failure(server, reply, true, out),

@@ -2,9 +2,10 @@
 
 use crate::base::flow::{Egress, Flow};
 use crate::base::slab::Key;
-use crate::base::text::{Octets, Text, push_hex};
+use crate::base::text::{Octets, Text, hex_digit};
 use crate::engine::contract::{Effects, SendReport};
 use crate::engine::inbound::response_egress;
+use crate::engine::settings::Settings;
 use crate::engine::shard::Shard;
 use crate::event::{Classes, Kind, Side};
 use crate::policy::verdict::{Header, ReplySpec};
@@ -38,15 +39,35 @@ impl Shard {
         }
         let node = self.node.clone();
         let settings = node.settings();
-        let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
-        let (via, odd) = noted(&work.request, &work.flow, &settings.limits);
+        let (mut via, mut bytes) = (std::mem::take(&mut self.via_scratch), std::mem::take(&mut self.scratch));
+        let written = self.write_reply(server, spec, settings, &mut via, &mut bytes);
+        let octets = Octets::from(bytes.as_slice());
+        (self.via_scratch, self.scratch) = (via, bytes);
+        if let Some(code) = written {
+            self.respond(server, code, octets, out);
+        }
+    }
+
+    /// Writes what `spec` says; returns the code of what was written.
+    fn write_reply(
+        &self,
+        server: Key,
+        spec: &ReplySpec,
+        settings: &Settings,
+        via: &mut Vec<u8>,
+        bytes: &mut Vec<u8>,
+    ) -> Option<u16> {
+        bytes.clear();
+        let work = self.servers.get(server).and_then(|s| s.work.as_ref())?;
+        let odd = noted(&work.request, &work.flow, &settings.limits, via);
         let request = odd.as_ref().unwrap_or(&work.request);
+        let tag = TagText::of(work.local_tag);
         let mut response = ResponseBuilder::to(request, spec.code).top_via(via);
         if let Some(reason) = &spec.reason {
             response = response.reason(&**reason);
         }
         if spec.code > 100 {
-            response = response.to_tag(tag_text(work.local_tag));
+            response = response.to_tag(tag.as_str());
         }
         for (name, value) in work.reply_headers.iter().chain(&spec.headers) {
             response = response.header(&**name, value);
@@ -57,19 +78,13 @@ impl Shard {
         if let Some((content_type, body)) = &spec.body {
             response = response.body(content_type, body.as_slice());
         }
-        let mut code = spec.code;
-        let mut bytes = Vec::with_capacity(512);
-        if response.write(&mut bytes).is_err() {
-            // Policy's text is checked when it is set. Should some get here all the same, the client is not left hanging.
-            bytes.clear();
-            code = 500;
-            let plain = ResponseBuilder::to(request, code).to_tag(tag_text(work.local_tag));
-            if plain.write(&mut bytes).is_err() {
-                return;
-            }
+        if response.write(bytes).is_ok() {
+            return Some(spec.code);
         }
-        let bytes = Octets::from(bytes);
-        self.respond(server, code, bytes, out);
+        // Policy's text is checked when it is set. Should some get here all the same, the client is not left hanging.
+        bytes.clear();
+        let plain = ResponseBuilder::to(request, 500).to_tag(tag.as_str());
+        plain.write(bytes).ok().map(|()| 500)
     }
 
     /// Gives `bytes` to the server transaction as its response with status `code`.
@@ -116,10 +131,11 @@ impl Shard {
     pub(crate) fn send_trying(&mut self, server: Key, out: &mut Effects) {
         let node = self.node.clone();
         let Some(work) = self.work(server) else { return };
-        let (via, odd) = noted(&work.request, &work.flow, &node.settings().limits);
+        let mut via = Vec::new();
+        let odd = noted(&work.request, &work.flow, &node.settings().limits, &mut via);
         let request = odd.as_ref().unwrap_or(&work.request);
         let mut bytes = Vec::with_capacity(256);
-        if ResponseBuilder::to(request, 100).top_via(via).write(&mut bytes).is_err() {
+        if ResponseBuilder::to(request, 100).top_via(&via).write(&mut bytes).is_err() {
             return;
         }
         let bytes = Octets::from(bytes);
@@ -142,10 +158,11 @@ impl Shard {
         if request.method() == Method::Ack {
             return;
         }
-        let (via, odd) = noted(request, flow, &self.node.settings().limits);
+        let mut via = Vec::new();
+        let odd = noted(request, flow, &self.node.settings().limits, &mut via);
         let request = odd.as_ref().unwrap_or(request);
-        let mut response =
-            ResponseBuilder::to(request, code).top_via(via).to_tag(tag_text(self.rng.next_u64()));
+        let tag = TagText::of(self.rng.next_u64());
+        let mut response = ResponseBuilder::to(request, code).top_via(&via).to_tag(tag.as_str());
         if let Some(reason) = reason {
             response = response.reason(reason);
         }
@@ -166,20 +183,31 @@ pub(crate) fn report_for(server: Key, egress: &Egress) -> Option<SendReport> {
     egress.transport.is_reliable().then_some(SendReport::Server(server))
 }
 
-pub(crate) fn tag_text(tag: u64) -> String {
-    let mut text = Vec::with_capacity(12);
-    push_hex(&mut text, tag, 12);
-    String::from_utf8(text).unwrap_or_default()
+/// A tag of ours as it goes on the wire.
+pub(crate) struct TagText([u8; 12]);
+
+impl TagText {
+    pub(crate) fn of(tag: u64) -> Self {
+        let mut text = [0; 12];
+        for (place, digit) in text.iter_mut().rev().zip(0..) {
+            *place = hex_digit(tag >> (4 * digit));
+        }
+        TagText(text)
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
-/// The topmost Via with its source noted, empty when there is nothing to note; and the whole request so marked, for
-/// the rare Via whose value cannot simply be written (RFC 3261 18.2.1, RFC 3581 4).
-fn noted(request: &Message, flow: &Flow, limits: &Limits) -> (Vec<u8>, Option<Message>) {
+/// Puts the topmost Via with its source noted into `value`, empty when there is nothing to note; returns the whole
+/// request so marked for the rare Via whose value cannot simply be written (RFC 3261 18.2.1, RFC 3581 4).
+fn noted(request: &Message, flow: &Flow, limits: &Limits, value: &mut Vec<u8>) -> Option<Message> {
+    value.clear();
     let via = request.via();
     let marks = Marks::of(&via, flow);
-    let mut value = Vec::new();
-    if marks.is_empty() || marks.write(&via, &mut value) {
-        return (value, None);
+    if marks.is_empty() || marks.write(&via, value) {
+        return None;
     }
-    (Vec::new(), mark_received(request, flow, limits).ok().flatten())
+    mark_received(request, flow, limits).ok().flatten()
 }

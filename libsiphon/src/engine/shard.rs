@@ -84,6 +84,8 @@ pub struct Shard {
     due: Vec<u64>,
     /// Where forwarded messages are written before they are copied to size.
     pub(crate) scratch: Vec<u8>,
+    /// The same for the topmost Via of a response.
+    pub(crate) via_scratch: Vec<u8>,
 }
 
 /// Counts of what a shard holds and did, for metrics and tests.
@@ -121,6 +123,7 @@ impl Shard {
             cells: None,
             due: Vec::new(),
             scratch: Vec::new(),
+            via_scratch: Vec::new(),
             node: Rc::new(node),
         }
     }

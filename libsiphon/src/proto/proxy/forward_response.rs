@@ -45,7 +45,8 @@ pub fn response_hop(via: &TopVia<'_>, flow: Option<&Flow>) -> Option<NextHop> {
     let transport = flow.map(|f| f.transport).or_else(|| Transport::from_token(via.transport))?;
     let source = flow.map(|f| f.remote.ip()).or(via.received);
     let sent_by_port = via.port.unwrap_or(5060);
-    let sent_by: Option<IpAddr> = via.host_bare().parse().ok();
+    // Reading an address costs, and over UDP it is seldom asked for.
+    let sent_by = || via.host_bare().parse::<IpAddr>().ok();
     let hop = |ip, port, may_connect| {
         NextHop::Egress(Egress {
             transport,
@@ -58,13 +59,13 @@ pub fn response_hop(via: &TopVia<'_>, flow: Option<&Flow>) -> Option<NextHop> {
     if transport.is_reliable() {
         // The connection the request came on; when it is gone, one to the source at the port of sent-by, unless a NAT
         // is between: its address is not where the client listens.
-        let behind_nat = source.is_some() && sent_by.is_some_and(|ip| Some(ip) != source);
+        let behind_nat = source.is_some() && sent_by().is_some_and(|ip| Some(ip) != source);
         // Whoever does not know the flow knows by `rport` the far end of the connection, which may still be there.
         let port = match (via.rport, flow) {
             (Rport::Port(port), None) if behind_nat => port,
             _ => sent_by_port,
         };
-        if let Some(ip) = source.or(sent_by) {
+        if let Some(ip) = source.or_else(sent_by) {
             return Some(hop(ip, port, !behind_nat));
         }
     } else {
@@ -79,7 +80,7 @@ pub fn response_hop(via: &TopVia<'_>, flow: Option<&Flow>) -> Option<NextHop> {
             (_, Some(flow)) => flow.remote.port(),
             (Rport::Port(port), None) => port,
         };
-        if let Some(ip) = source.or(sent_by) {
+        if let Some(ip) = source.or_else(sent_by) {
             return Some(hop(ip, port, false));
         }
     }

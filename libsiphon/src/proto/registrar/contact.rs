@@ -73,7 +73,7 @@ fn read_one(
 ) -> Result<Wanted, Refusal> {
     let mut wanted = Wanted {
         uri: contact.uri.as_str().into(),
-        params: Text::from(""),
+        params: Text::default(),
         q: 1000,
         expires: 0,
         instance_id: None,

@@ -275,7 +275,7 @@ impl<'a> Unpacker<'a> {
 }
 
 fn no_text() -> Text {
-    Text::from("")
+    Text::default()
 }
 
 pub(super) fn put_varint(out: &mut Vec<u8>, mut n: u64) {

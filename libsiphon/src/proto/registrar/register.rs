@@ -227,7 +227,7 @@ impl Registrar {
     pub fn lookup(&self, uri: &Uri<'_>, now: Instant) -> Vec<Binding> {
         match uri.params().has("gr") {
             true => self.resolve_gruu(uri, now).map(|gruu| gruu.bindings).unwrap_or_default(),
-            false => self.location.lookup(&uri.canonical_aor(), now),
+            false => self.location.lookup(&uri.aor_key(), now),
         }
     }
 
@@ -502,7 +502,7 @@ fn address_of_record(request: &Message) -> Result<Text, Refusal> {
     use crate::wire::sip::Scheme;
     let to = request.to().map_err(|fault| Refusal::bad(fault.to_string()))?;
     match to.uri.scheme() {
-        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(to.uri.canonical_aor().into()),
+        Scheme::Sip | Scheme::Sips | Scheme::Tel => Ok(Text::from(&*to.uri.aor_key())),
         _ => Err(Refusal::bad("Address Of Record Is No sip, sips Or tel URI")),
     }
 }

@@ -15,11 +15,11 @@ pub struct MergedRequests {
     limit: usize,
 }
 
+/// What identifies the request is kept as a keyed hash of 128 bits: no two requests share one, by chance or by design.
 #[derive(Debug)]
 struct Ongoing {
-    hash: u64,
+    identity: u128,
     owner: u64,
-    text: Box<[u8]>,
 }
 
 /// What a request turned out to be.
@@ -40,7 +40,7 @@ pub enum Entered {
 /// Names a remembered request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct MergeTicket {
-    hash: u64,
+    slot: u64,
     owner: u64,
 }
 
@@ -56,14 +56,14 @@ impl MergedRequests {
         if request.to_tag().is_some() {
             return Entered::Untracked;
         }
-        let text = identity(request);
-        let hash = self.secret.mac(&[&text]);
+        let identity = identity(request, &self.secret);
+        let slot = identity as u64;
         let has_room = self.requests.len() < self.limit;
-        match self.requests.entry(hash, |o| *o.text == *text, |o| o.hash) {
+        match self.requests.entry(slot, |o| o.identity == identity, |o| o.identity as u64) {
             Entry::Occupied(other) => Entered::Merged { with: other.get().owner },
             Entry::Vacant(place) if has_room => {
-                place.insert(Ongoing { hash, owner, text: text.into() });
-                Entered::First(MergeTicket { hash, owner })
+                place.insert(Ongoing { identity, owner });
+                Entered::First(MergeTicket { slot, owner })
             }
             Entry::Vacant(_) => Entered::Untracked,
         }
@@ -71,7 +71,7 @@ impl MergedRequests {
 
     /// The transaction has ended. A ticket that was given back already does nothing.
     pub fn leave(&mut self, ticket: MergeTicket) {
-        if let Ok(found) = self.requests.find_entry(ticket.hash, |o| o.owner == ticket.owner) {
+        if let Ok(found) = self.requests.find_entry(ticket.slot, |o| o.owner == ticket.owner) {
             found.remove();
         }
     }
@@ -88,17 +88,10 @@ impl MergedRequests {
 }
 
 /// From tag, Call-ID and CSeq, exactly as received.
-fn identity(request: &Message) -> Vec<u8> {
+fn identity(request: &Message, secret: &Secret) -> u128 {
     let (tag, call_id) = (request.from_tag().unwrap_or_default(), request.call_id());
-    let method = request.cseq_method_name();
-    let mut text = Vec::with_capacity(tag.len() + call_id.len() + method.len() + 12);
-    for part in [tag, call_id] {
-        text.extend_from_slice(&(part.len() as u64).to_be_bytes()[4..]);
-        text.extend_from_slice(part.as_bytes());
-    }
-    text.extend_from_slice(&request.cseq().to_be_bytes());
-    text.extend_from_slice(method.as_bytes());
-    text
+    let (number, method) = (request.cseq().to_be_bytes(), request.cseq_method_name());
+    secret.mac128(&[tag.as_bytes(), call_id.as_bytes(), &number, method.as_bytes()])
 }
 
 #[cfg(test)]

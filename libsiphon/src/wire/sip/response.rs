@@ -20,7 +20,7 @@ pub struct ResponseBuilder<'a> {
     code: u16,
     reason: Cow<'a, str>,
     tag: Option<Cow<'a, str>>,
-    top_via: Vec<u8>,
+    top_via: &'a [u8],
     /// Header lines, ready.
     lines: Vec<u8>,
     body: Cow<'a, [u8]>,
@@ -36,7 +36,7 @@ impl<'a> ResponseBuilder<'a> {
             code,
             reason: Cow::Borrowed(reason_phrase(code)),
             tag: None,
-            top_via: Vec::new(),
+            top_via: &[],
             lines: Vec::new(),
             body: Cow::Borrowed(&[]),
             fault,
@@ -52,7 +52,7 @@ impl<'a> ResponseBuilder<'a> {
 
     /// The value to write in place of the request's topmost Via: the same with `received` and `rport` noted in it
     /// (RFC 3261 18.2.1). It is taken from the request, so it holds no line break.
-    pub fn top_via(mut self, value: Vec<u8>) -> Self {
+    pub fn top_via(mut self, value: &'a [u8]) -> Self {
         self.top_via = value;
         self
     }
@@ -71,7 +71,10 @@ impl<'a> ResponseBuilder<'a> {
     pub fn header<'n>(mut self, name: impl Into<Name<'n>>, value: &str) -> Self {
         let name = name.into();
         match name.check().and_then(|()| check_text(value)) {
-            Ok(()) => push_line(&mut self.lines, name.text, value.as_bytes()),
+            Ok(()) => {
+                self.lines.reserve(ROOM_FOR_LINES.saturating_sub(self.lines.len()));
+                push_line(&mut self.lines, name.text, value.as_bytes());
+            }
             Err(fault) => self.note(Err(fault)),
         }
         self
@@ -115,7 +118,7 @@ impl<'a> ResponseBuilder<'a> {
         let bytes = request.bytes();
         let dialog = (101..300).contains(&self.code) && may_form_dialog(request.method());
         let own_tag = self.tag.as_ref().filter(|_| self.code > 100 && request.to_tag().is_none());
-        let mut top_via = Some(self.top_via.as_slice()).filter(|v| !v.is_empty());
+        let mut top_via = Some(self.top_via).filter(|v| !v.is_empty());
         for entry in &request.index().entries {
             let wanted = match entry.id {
                 HeaderId::Via | HeaderId::From | HeaderId::To | HeaderId::CallId | HeaderId::CSeq => true,
@@ -152,6 +155,9 @@ impl<'a> ResponseBuilder<'a> {
         Message::parse(&out, limits).map_err(|refused| refused.fault)
     }
 }
+
+/// Taken at the first header field, so that the usual few need no second allocation.
+const ROOM_FOR_LINES: usize = 192;
 
 /// RFC 3261 12.1.1, RFC 6665 4.1: the UAS of a dialog copies Record-Route.
 fn may_form_dialog(method: Method) -> bool {

@@ -1,5 +1,7 @@
 //! When two URIs mean the same: RFC 3261 19.1.4 for sip and sips, RFC 3966 4 for tel; and the canonical AoR.
 
+use std::borrow::Cow;
+
 use super::params::Params;
 use super::uri::{Scheme, Uri, escape, unescape};
 
@@ -28,6 +30,25 @@ impl Uri<'_> {
     ///
     /// A port stays, for it names another AoR.
     pub fn canonical_aor(&self) -> String {
+        self.aor_key().into_owned()
+    }
+
+    /// As [`canonical_aor`](Self::canonical_aor), borrowed where the URI is written that way already.
+    pub fn aor_key(&self) -> Cow<'_, str> {
+        let text = self.as_str();
+        let plain = |c: u8| !c.is_ascii_uppercase() && c != b'%' && c != b'[';
+        // `sip:user@host`, or without a user: no port, parameters, headers or password behind them.
+        let user = self.user().map_or(0, |user| user.len().saturating_add(1));
+        let length = "sip:".len().saturating_add(user).saturating_add(self.host().len());
+        let host_is_plain = self.host().bytes().all(plain);
+        let user_is_plain = self.user().is_none_or(|user| !user.contains('%'));
+        if text.len() == length && text.starts_with("sip:") && host_is_plain && user_is_plain {
+            return Cow::Borrowed(text);
+        }
+        Cow::Owned(self.made_canonical())
+    }
+
+    fn made_canonical(&self) -> String {
         let mut out = String::with_capacity(self.as_str().len());
         match self.scheme() {
             Scheme::Sip | Scheme::Sips => {
@@ -58,7 +79,7 @@ impl Uri<'_> {
 }
 
 fn push_host(out: &mut String, uri: &Uri<'_>) {
-    match uri.host_ip() {
+    match uri.host_ip().filter(|_| uri.is_ipv6()) {
         // Two spellings of one IPv6 address are one host.
         Some(std::net::IpAddr::V6(ip)) => {
             out.push('[');
