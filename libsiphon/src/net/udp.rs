@@ -27,16 +27,22 @@ pub fn bind(address: SocketAddr, shared: bool, settings: &NetSettings) -> io::Re
         .or_else(|_| socket.set_send_buffer_size(settings.send_buffer));
     // IP_MTU_DISCOVER stays at the system's default: datagrams above the path MTU are sent in fragments.
     let on = |level, option| mmsg::set_option(socket.as_fd(), level, option, 1);
+    // Bound to one address, every datagram came to that one.
+    let any = address.ip().is_unspecified();
     let traffic_class = settings.dscp.map(|dscp| i32::from(dscp & 0x3f) << 2);
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
-        on(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)?;
+        if any {
+            on(libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)?;
+        }
         on(libc::IPPROTO_IPV6, libc::IPV6_RECVERR)?;
         if let Some(class) = traffic_class {
             mmsg::set_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_TCLASS, class)?;
         }
     } else {
-        on(libc::IPPROTO_IP, libc::IP_PKTINFO)?;
+        if any {
+            on(libc::IPPROTO_IP, libc::IP_PKTINFO)?;
+        }
         on(libc::IPPROTO_IP, libc::IP_RECVERR)?;
         if let Some(class) = traffic_class {
             mmsg::set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_TOS, class)?;
