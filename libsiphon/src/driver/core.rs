@@ -1,6 +1,6 @@
 //! Engine and policy of one shard, and the order in which their effects happen.
 
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::driver::clock::Clock;
 use crate::driver::engine::Engine;
 use crate::driver::world::World;
@@ -8,6 +8,10 @@ use crate::engine::{Effect, Effects, Input};
 use crate::event::{Classes, Event, Kind};
 use crate::policy::{Notice, Policy, PolicyOutput, Want};
 use std::collections::VecDeque;
+
+/// Timers do not wake a shard twice within this time; they fire that much late at most, and at once when something else
+/// wakes it.
+const TIMERS_REST: Duration = Duration::from_millis(10);
 
 pub(super) struct Core<E> {
     pub(super) engine: E,
@@ -17,11 +21,20 @@ pub(super) struct Core<E> {
     /// First in, first out: what an answer of policy causes happens after what was decided before it.
     queue: VecDeque<Effect>,
     answers: PolicyOutput,
+    ticked_at: Instant,
 }
 
 impl<E: Engine> Core<E> {
     pub(super) fn new(engine: E, policy: Box<dyn Policy>, clock: Clock, effects: Effects) -> Self {
-        Core { engine, policy, clock, effects, queue: VecDeque::new(), answers: PolicyOutput::default() }
+        Core {
+            engine,
+            policy,
+            clock,
+            effects,
+            queue: VecDeque::new(),
+            answers: PolicyOutput::default(),
+            ticked_at: Instant::EPOCH,
+        }
     }
 
     /// Feeds one input and performs everything that follows from it.
@@ -38,6 +51,7 @@ impl<E: Engine> Core<E> {
     /// Runs what is due.
     pub(super) fn tick(&mut self, now: Instant, world: &mut World) {
         if self.engine.deadline().is_some_and(|at| at <= now) {
+            self.ticked_at = now;
             self.engine.tick(now, &mut self.effects);
             self.perform(now, world);
         }
@@ -65,8 +79,12 @@ impl<E: Engine> Core<E> {
         result
     }
 
+    /// When to wake for `tick` at the latest. The engine's timers wait a little for each other: nearly all of them end a
+    /// transaction that lingers, one per message and half a minute later.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        [self.engine.deadline(), self.policy.deadline()].into_iter().flatten().min()
+        let rested = self.ticked_at + TIMERS_REST;
+        let engine = self.engine.deadline().map(|at| at.max(rested));
+        [engine, self.policy.deadline()].into_iter().flatten().min()
     }
 
     fn perform(&mut self, now: Instant, world: &mut World) {
