@@ -111,7 +111,7 @@ impl Report {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("bench.md"), text)?;
         let memory: Vec<Value> = self.memory.iter().map(|(kind, m)| json!({
-            "server": kind.name(), "empty_bytes": m.empty, "bytes_per_contact": m.contact, "contacts": m.contacts,
+            "server": kind.name(), "empty_bytes": m.empty, "bytes_per_contact": m.contact, "bytes_per_contact_at_once": m.busy, "contacts": m.contacts,
             "bytes_per_ringing_call": m.ringing, "bytes_per_lingering_transaction": m.lingering, "calls": m.calls,
         })).collect();
         let overload: Vec<Value> = self
@@ -162,13 +162,14 @@ impl Report {
             out.push('\n');
         }
         if !self.memory.is_empty() {
-            out += "\n| server | empty, MB | bytes per contact | bytes per ringing call | bytes per lingering transaction |\n|---|---:|---:|---:|---:|\n";
+            out += "\n| server | empty, MB | bytes per contact, at once | bytes per contact, 40 s later | bytes per ringing call | bytes per lingering transaction |\n|---|---:|---:|---:|---:|---:|\n";
             for (kind, m) in &self.memory {
                 let _ = writeln!(
                     out,
-                    "| {} | {:.1} | {:.0} (of {}) | {:.0} (of {}) | {:.0} |",
+                    "| {} | {:.1} | {:.0} | {:.0} (of {}) | {:.0} (of {}) | {:.0} |",
                     kind.name(),
                     m.empty as f64 / 1e6,
+                    m.busy,
                     m.contact,
                     m.contacts,
                     m.ringing,
