@@ -4,7 +4,7 @@ Times are seconds, shares go from 0 to 1.
 """
 
 import os
-from typing import Literal
+from typing import Literal, Self, final
 
 from siphon import Awaitable as Awaitable
 from siphon import Cancelled as Cancelled
@@ -71,9 +71,10 @@ def check(path: str, role: str, include_paths: list[str]) -> list[_Row]: ...
 _Row = tuple[str, int, int, Literal["error", "warning"], str]
 _Entry = tuple[float, str, str, str, str, str, str, bytes]
 
+@final
 class Kit:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         role: str,
         yaml: str | None,
         yaml_name: str,
@@ -83,7 +84,7 @@ class Kit:
         seed: int,
         shards: int | None,
         world: World,
-    ) -> None: ...
+    ) -> Self: ...
     def now(self) -> float: ...
     def advance(self, seconds: float) -> None: ...
     def settle(self, limit: float) -> None: ...
@@ -154,6 +155,7 @@ class Kit:
     def phone_at(self, phone: int) -> tuple[str, str]: ...
     def open_work(self) -> tuple[int, int]: ...
 
+@final
 class Captured:
     @property
     def micros(self) -> int: ...
@@ -178,8 +180,9 @@ class Captured:
     @property
     def octets(self) -> bytes: ...
 
+@final
 class Capture:
-    def __init__(self, path: str | os.PathLike[str]) -> None: ...
+    def __new__(cls, path: str | os.PathLike[str]) -> Self: ...
     def __iter__(self) -> Capture: ...
     def __next__(self) -> Captured: ...
     def tally(self) -> dict[str, int]: ...
@@ -198,9 +201,10 @@ _Verdict = tuple[
     int | None,
 ]
 
+@final
 class Replay:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         role: str,
         yaml: str | None,
         yaml_name: str,
@@ -209,7 +213,7 @@ class Replay:
         local: list[tuple[str, str]],
         trust_digest: bool,
         world: World,
-    ) -> None: ...
+    ) -> Self: ...
     def request(self, captured: Captured) -> int: ...
     def answer(self, captured: Captured) -> bool: ...
     def verdicts(self) -> list[_Verdict]: ...
