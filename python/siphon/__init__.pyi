@@ -14,7 +14,7 @@ Signatures are written by hand; the texts are those of the built module, put her
 
 from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Generic, Literal, NoReturn, Protocol, Self, TypeAlias, TypeVar, final, overload
+from typing import Any, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar, final, overload
 
 __all__ = [
     "proxy",
@@ -46,25 +46,11 @@ _Strategy: TypeAlias = Literal["parallel", "sequential", "q", "preference"]
 _Change: TypeAlias = Literal["registered", "refreshed", "deregistered", "expired"]
 _Done: TypeAlias = Coroutine[Any, Any, None] | None
 
-class _RequestHandler(Protocol):
-    """`def f(request: Request) -> None`, or the same as `async def`."""
-
-    def __call__(self, request: Request, /) -> _Done: ...
-
-class _ReplyHandler(Protocol):
-    """`def f(request: Request, reply: Reply) -> None`, or the same as `async def`."""
-
-    def __call__(self, request: Request, reply: Reply, /) -> _Done: ...
-
-class _ChangeHandler(Protocol):
-    """`def f(aor: str, event_type: str, contacts: list[Contact]) -> None`, or the same as `async def`."""
-
-    def __call__(self, aor: str, event_type: _Change, contacts: list[Contact], /) -> _Done: ...
-
-class _TimerHandler(Protocol):
-    """`def f() -> None`, or the same as `async def`."""
-
-    def __call__(self) -> _Done: ...
+# Each as `def`, or the same as `async def`.
+_RequestHandler: TypeAlias = Callable[[Request], _Done]
+_ReplyHandler: TypeAlias = Callable[[Request, Reply], _Done]
+_ChangeHandler: TypeAlias = Callable[[str, _Change, list[Contact]], _Done]
+_TimerHandler: TypeAlias = Callable[[], _Done]
 
 _OnRequest = TypeVar("_OnRequest", bound=_RequestHandler)
 _OnReply = TypeVar("_OnReply", bound=_ReplyHandler)
@@ -614,7 +600,6 @@ class _Proxy:
         """Decorator: `f(request)` is called when the client cancels a relayed INVITE, which is answered already
         (RFC 3261 16.10). It decides nothing.
         """
-    @overload
     def send_request(
         self,
         method: str,
@@ -622,9 +607,9 @@ class _Proxy:
         headers: Mapping[str, _Value] | None = None,
         body: bytes | str | None = None,
         next_hop: _Address | None = None,
-        wait_for_response: Literal[False] = False,
+        wait_for_response: bool = False,
         timeout_ms: _Duration | None = None,
-    ) -> Awaitable[None]:
+    ) -> Awaitable[Reply | None]:
         """Awaitable: sends a request of our own, outside any dialog (RFC 3261 8.1).
 
         With `wait_for_response` the result is the final Reply, or None when none came within `timeout_ms`
@@ -632,18 +617,6 @@ class _Proxy:
         makes; a Route among them is followed unless `next_hop` is given. It leaves with what the handler
         records, and is dropped with it. Raises ValueError for ACK, CANCEL and text that is no URI.
         """
-    @overload
-    def send_request(
-        self,
-        method: str,
-        ruri: _Address,
-        headers: Mapping[str, _Value] | None = None,
-        body: bytes | str | None = None,
-        next_hop: _Address | None = None,
-        *,
-        wait_for_response: bool,
-        timeout_ms: _Duration | None = None,
-    ) -> Awaitable[Reply | None]: ...
     def rate_limit(self, request: Request, window_secs: float, max_requests: int) -> bool:
         """Counts the request against its source address. When that sent more than `max_requests` in a window of so
         many seconds the result is False, and the 503 with Retry-After is recorded.
