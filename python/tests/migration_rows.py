@@ -52,6 +52,14 @@ def serial(w: Wire) -> object:
     return first.uri == w.uri("one"), second.uri == w.uri("two"), w.status()
 
 
+@row('`is_method("MESSAGE")`', '`@proxy.on_request("MESSAGE")`, or `request.method == "MESSAGE"`', (200, 405))
+def method(w: Wire) -> object:
+    w.request("MESSAGE")
+    first = w.status()
+    w.request("INFO")
+    return first, w.status()
+
+
 @row('`t_on_failure("f")`, `failure_route`', "`request.relay(on_failure=f)`, or `@proxy.on_failure` for all", 200)
 def failure(w: Wire) -> object:
     w.request("INVITE")
@@ -213,11 +221,29 @@ def nat_contact(w: Wire) -> object:
     return w.answered().contact == w.uri("client", "alice"), w.status()
 
 
+@row("`fix_nated_register()`", "`request.fix_nated_register()`, before `registrar.save`", (200, True, 200))
+def nat_register(w: Wire) -> object:
+    private = "sip:heidi@192.168.1.5:5099"
+    w.request("REGISTER", To="<sip:heidi@example.com>", Contact=f"<{private}>", Expires="600")
+    saved = w.status()
+    # The call goes to where the REGISTER came from, with the Contact as Request-URI.
+    w.request(row="found", uri="sip:heidi@example.com")
+    call = w.answered("client")
+    return saved, call.uri == private, w.status()
+
+
 @row("`add_contact_alias()`", "`request.add_contact_alias()`", (True, 200))
 def alias(w: Wire) -> object:
     w.request(Contact="<sip:alice@192.168.1.5:5099>")
     contact = w.answered().contact
     return contact == f"sip:alice@192.168.1.5:5099;alias=127.0.0.1~{w.people['client']}~1", w.status()
+
+
+@row("`handle_ruri_alias()`", "nothing: an in-dialog `request.relay()` follows the alias", ("sip:x@192.168.1.5:5099", 200))
+def follow_alias(w: Wire) -> object:
+    uri = f"sip:x@192.168.1.5:5099;alias=127.0.0.1~{w.people['one']}~1"
+    w.request(uri=uri, To="<sip:bob@example.com>;tag=callee")
+    return w.answered().uri, w.status()
 
 
 @row("`sanity_check()`", "`proxy.sanity_check(request)`", (200, 400))

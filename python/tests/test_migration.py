@@ -12,7 +12,7 @@ from migration import ROWS, KitWire, Row
 
 from siphon_sdk import SipTestHarness
 
-SCRIPT = Path(__file__).parent / "scripts/migration.py"
+SCRIPT = Path(__file__).parent / "scripts/migrated.py"
 PAGE = Path(__file__).parents[2] / "docs/guide/migrating.md"
 
 CONFIG = """

@@ -30,12 +30,12 @@ def free_port() -> int:
 
 
 def kamailio(port: int, folder: Path) -> list[str]:
-    """Kamailio's command line; its blocks are in scripts/migration.cfg."""
+    """Kamailio's command line; its blocks are in scripts/migrated.cfg."""
     binary = shutil.which("kamailio") or shutil.which("kamailio", path="/usr/sbin")
     assert binary, "Kamailio is not installed: packaging/setup.sh test does that"
     modules = next(iter(sorted(Path("/usr/lib").glob("**/kamailio/modules"))), None)
     assert modules, "Kamailio's modules are not below /usr/lib"
-    text = SCRIPT.with_name("migration.cfg").read_text(encoding="utf-8")
+    text = SCRIPT.with_name("migrated.cfg").read_text(encoding="utf-8")
     config = folder / "kamailio.cfg"
     config.write_text(text.replace("@PORT@", str(port)).replace("@MODULES@", str(modules)), encoding="utf-8")
     return [binary, "-DD", "-E", "-m", "32", "-M", "4", "-Y", str(folder), "-f", str(config)]

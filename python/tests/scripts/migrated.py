@@ -136,6 +136,19 @@ def nat_contact(request: Request) -> None:
     request.relay(one(request))
 
 
+def nat_register(request: Request) -> None:
+    request.fix_nated_register()
+    registrar.save(request)
+
+
+def follow_alias(request: Request) -> None:
+    request.relay()
+
+
+def method(request: Request) -> None:
+    request.reply(200 if request.method == "MESSAGE" else 405)
+
+
 def alias(request: Request) -> None:
     request.add_contact_alias()
     request.relay(one(request))
