@@ -1,5 +1,6 @@
 //! Responses on their way up: policy, the response context, the server transaction (RFC 3261 16.7).
 
+use super::as_asked::as_asked;
 use crate::base::flow::Egress;
 use crate::base::slab::Key;
 use crate::base::text::{Octets, Text};
@@ -52,6 +53,8 @@ impl Shard {
             // (RFC 3261 16.7 step 5, RFC 6026 7.1).
             return self.forward_late_success(key, server, message, out);
         }
+        let restored = self.restored(server, key, message);
+        let message = restored.as_ref().unwrap_or(message);
         // RFC 3263 4.3: a server that is out of order is no reason to fail while another is known.
         if status == 503 && self.try_next_address(server, branch, out) {
             return;
@@ -74,6 +77,19 @@ impl Shard {
             return self.ask_about_reply(server, message.clone(), flow, out);
         }
         self.accept_response(key, server, branch, message.clone(), out);
+    }
+
+    /// The response with the From and To of the request that is answered; `None` when it has them.
+    fn restored(&mut self, server: Key, key: Key, message: &Message) -> Option<Message> {
+        let node = self.node.clone();
+        let work = self.work(server)?;
+        let restored = as_asked(&work.request, &work.edited, message, &node.settings().limits)?;
+        if restored.status() / 100 == 2
+            && let Some(client) = self.clients.get_mut(key)
+        {
+            client.forwarded = upstream_copy(&restored, &[]);
+        }
+        Some(restored)
     }
 
     /// The response goes into the context.

@@ -6,7 +6,7 @@ use crate::base::time::Duration;
 use crate::policy::{
     Decision, Interest, Keep, QuestionKind, RelayOptions, ReplySpec, Strategy, Target, Verdict,
 };
-use crate::wire::sip::Method;
+use crate::wire::sip::{HeaderId, Limits, Method, Splice};
 use std::sync::Arc;
 
 fn relay() -> Option<Verdict> {
@@ -362,4 +362,33 @@ fn a_connection_that_closes_after_the_answer_leaves_the_call_its_copies_of_the_2
     // The peer has a new connection, and no ACK yet.
     table.receive(BOB, &response(&forwarded, "200 OK"));
     assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK"), format!("{ALICE} SIP/2.0 200 OK")]);
+}
+
+/// A caller that compares From with what it sent took the 486 of a script with `set_from_uri` for another's.
+#[test]
+fn what_a_script_calls_caller_and_callee_is_not_told_to_the_caller() {
+    let mut table = Table::new(move |question| {
+        let QuestionKind::Request = &question.kind else { return Some(Verdict::default()) };
+        let mut splice = Splice::of(&question.request);
+        splice.set(HeaderId::From, "<sip:anonymous@anonymous.invalid>;tag=a1").unwrap();
+        splice.set(HeaderId::To, "<sip:service@example.net>").unwrap();
+        let message = splice.into_message(&Limits::default()).ok();
+        relay().map(|verdict| Verdict { message, ..verdict })
+    });
+    let asked = invite();
+    let line = |text: &str, name: &str| {
+        text.lines().find(|l| l.starts_with(name)).unwrap_or_default().trim().to_owned()
+    };
+    table.receive(ALICE, &asked);
+    let forwarded = table.last();
+    assert_eq!(line(&forwarded, "From:"), "From: <sip:anonymous@anonymous.invalid>;tag=a1");
+    assert_eq!(line(&forwarded, "To:"), "To: <sip:service@example.net>");
+    for status in ["180 Ringing", "200 OK", "200 OK"] {
+        table.receive(BOB, &response(&forwarded, status));
+        let back = table.last();
+        assert!(back.starts_with(&format!("SIP/2.0 {status}")), "{back}");
+        assert_eq!(line(&back, "From:"), line(&asked, "From:"));
+        let tag = line(&response(&forwarded, status), "To:").split_once(";tag=").unwrap().1.to_owned();
+        assert_eq!(line(&back, "To:"), format!("{};tag={tag}", line(&asked, "To:")));
+    }
 }
