@@ -17,7 +17,7 @@ from siphon_sdk._writing import assemble, reply_to
 # How long a server may take for what must come; a machine under load is slow.
 PATIENCE = 15.0
 
-WHO = ("client", "one", "two")
+WHO: tuple[str, ...] = ("client", "one", "two")
 
 
 class Wire:
@@ -141,8 +141,8 @@ class SocketWire(Wire):
 
     def is_there(self) -> bool:
         """Whether the server answers a request, asked for a moment."""
-        self.begin("answer")
-        self.request("OPTIONS")
+        self.begin("is-it-there")
+        self.request("OPTIONS", "answer")
         try:
             return self._next("client", 0.2).status_code is not None
         except (AssertionError, ConnectionError):
