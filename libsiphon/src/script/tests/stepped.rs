@@ -371,5 +371,7 @@ w.http.add('POST', 'https://crm.example:8443/*', json={'n': 2}, delay=0.3)
         py.run(code, Some(&globals), None).unwrap();
     });
     assert_eq!(answered_after(&mut rig, 500), 486);
-    assert_eq!(rig.logged(LogLevel::Info), ["200 {'n': 1}", "200 {'n': 2}"]);
+    // What asyncio says of another test's tasks, when they are collected, reaches the newest script's log.
+    let answers: Vec<_> = rig.logged(LogLevel::Info).into_iter().filter(|l| l.starts_with("200")).collect();
+    assert_eq!(answers, ["200 {'n': 1}", "200 {'n': 2}"]);
 }
