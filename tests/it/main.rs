@@ -7,6 +7,7 @@
 mod calls;
 mod command_line;
 mod config;
+mod dependencies;
 mod docs_snippets;
 mod flows;
 mod forking;
