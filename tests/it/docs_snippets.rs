@@ -96,6 +96,22 @@ fn every_configuration_shown_loads_with_its_script() {
     }
 }
 
+/// The benchmark's configuration is a template that `siphon-bench` fills in.
+#[test]
+fn the_configuration_of_the_benchmark_loads_with_its_script() {
+    let read =
+        |name: &str| fs::read_to_string(root().join("benches").join(name)).expect("a file of the benchmark");
+    let folder = Scratch::new("bench");
+    folder.write("proxy.py", read("proxy.py"));
+    let filled = [("LISTEN", "127.0.0.1:0"), ("SCRIPT", "proxy.py"), ("NONCES", "300"), ("SHARDS", "1")];
+    let mut yaml = read("siphon-proxy.yaml").replace("@USERS@", "{u0: secret}");
+    for (name, value) in filled {
+        assert!(yaml.contains(&format!("@{name}@")), "{name} is no more");
+        yaml = yaml.replace(&format!("@{name}@"), value);
+    }
+    assert_eq!(check(&folder.write("siphon-proxy.yaml", yaml)), Ok(()));
+}
+
 #[test]
 fn code_in_pages_is_quoted_from_files() {
     for (language, sources) in [("python", code_files()), ("yaml", configurations())] {

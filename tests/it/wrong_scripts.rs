@@ -69,6 +69,7 @@ fn nothing_is_said_about_scripts_that_are_right() {
     all.extend(scripts_below("examples").into_iter().filter(|path| is_script(path) && !needs_packages(path)));
     all.push(root().join("scripts/proxy_default.py"));
     all.push(root().join("bin/siphon-proxy/default.py"));
+    all.push(root().join("benches/proxy.py"));
     assert!(all.len() >= 12, "{all:?}");
     for script in all {
         assert_eq!(told(&script), Vec::<String>::new(), "{}", script.display());
