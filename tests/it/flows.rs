@@ -3,8 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::time::Duration;
 
+use siphon_tests::daemon::Daemon;
+use siphon_tests::message::Message;
 use siphon_tests::peer::Peer;
-use siphon_tests::phone::Phone;
+use siphon_tests::phone::{Phone, unique};
+use siphon_tests::scratch::Scratch;
 use siphon_tests::subject::{Options, Server};
 
 fn start(listen: &[IpAddr]) -> Server {
@@ -175,4 +178,54 @@ fn the_next_contact_is_tried_when_the_connection_to_the_first_breaks_after_the_r
         alice.ack(&dialog);
         second.peer.request("ACK");
     }
+}
+
+/// A node that sends requests where their Request-URI says; its path to the next hop takes datagrams of `mtu` octets.
+fn relaying(mtu: u16) -> Daemon {
+    let scratch = Scratch::new("mtu");
+    let script = "from siphon import proxy\n@proxy.on_request\ndef route(request):\n    request.relay()\n";
+    scratch.write("route.py", script);
+    let listen = format!("listen: {{udp: [\"127.0.0.1:0\"], tcp: [\"127.0.0.1:0\"], mtu: {mtu}}}\n");
+    Daemon::start_in(scratch, &format!("{listen}script: {{path: route.py}}\nserver: {{drain_secs: 0}}\n"))
+}
+
+/// Sends a MESSAGE to whoever listens at the address of `bob`, with so long a body.
+fn message(alice: &Phone, bob: &Phone, length: usize) {
+    let (id, to, via) = (unique(), bob.peer.local(), alice.via());
+    alice.peer.send(&format!(
+        "MESSAGE sip:bob@{to} SIP/2.0\n{via}\nMax-Forwards: 70\nFrom: <sip:alice@example.com>;tag=1\nTo: <sip:bob@{to}>\n\
+         Call-ID: {id}\nCSeq: 1 MESSAGE\nContent-Type: text/plain\n\n{}",
+        "x".repeat(length)
+    ));
+}
+
+/// `bob` gets the MESSAGE over that transport, whole, and its answer comes back.
+fn arrives(alice: &Phone, bob: &Peer, transport: &str, length: usize) {
+    let at_bob: Message = bob.request("MESSAGE");
+    assert!(at_bob.header("Via").starts_with(&format!("SIP/2.0/{transport} ")), "{at_bob:?}");
+    assert_eq!(at_bob.body().len(), length);
+    bob.send(&at_bob.response(202, "Accepted", "b", &[]));
+    alice.peer.final_status("MESSAGE", 202);
+}
+
+#[test]
+fn a_request_above_the_mtu_leaves_by_tcp_and_by_udp_where_tcp_is_refused() {
+    // RFC 3261 18.1.1: within 200 octets of the MTU it is too long for a datagram.
+    let (usual, jumbo) = (relaying(1500), relaying(4000));
+    let alice = Phone::udp(usual.sip(), "alice");
+    let both = || {
+        let bob = Phone::udp(usual.sip(), "bob");
+        TcpListener::bind(bob.peer.local()).ok().map(|listener| (bob, listener))
+    };
+    let (bob, listener) = (0..20).find_map(|_| both()).expect("a port that is free over UDP and TCP");
+    message(&alice, &bob, 10);
+    arrives(&alice, &bob.peer, "UDP", 10);
+    message(&alice, &bob, 2000);
+    arrives(&alice, &Peer::accepted(&listener), "TCP", 2000);
+    let patient = Phone::udp(jumbo.sip(), "alice");
+    let (bob, plain) = (Phone::udp(jumbo.sip(), "bob"), Phone::udp(usual.sip(), "bob"));
+    message(&patient, &bob, 2000);
+    arrives(&patient, &bob.peer, "UDP", 2000);
+    message(&alice, &plain, 2000);
+    arrives(&alice, &plain.peer, "UDP", 2000);
 }

@@ -120,3 +120,33 @@ fn keys_that_a_running_daemon_cannot_take_over_are_named() {
         assert!(Instant::now() < end, "the limit of the registrar stays as it was");
     }
 }
+
+#[test]
+fn a_call_in_set_up_ends_before_a_drain_does_and_new_ones_are_turned_away() {
+    let scratch = Scratch::new("drain");
+    let script = "from siphon import proxy\n@proxy.on_request\ndef route(request):\n    request.relay()\n";
+    scratch.write("route.py", script);
+    // Longer than this test waits: it ends because nothing runs any more.
+    let config =
+        yaml("info", "pretty", "script: {path: route.py}\n").replace("drain_secs: 5", "drain_secs: 60");
+    let mut daemon = Daemon::start_in(scratch, &config);
+    let phone = |user: &str| Phone::udp(daemon.sip(), user);
+    let (alice, bob, carol) = (phone("alice"), phone("bob"), phone("carol"));
+    let to_bob = format!("sip:bob@{}", bob.peer.local());
+    alice.peer.send(&alice.invite(&to_bob).0);
+    let at_bob = bob.peer.request("INVITE");
+    bob.answer(&at_bob, 180, "Ringing");
+    alice.peer.provisional("INVITE", 180);
+    daemon.process.signal("TERM");
+    daemon.wait_for("draining for up to 60s");
+    carol.peer.send(&carol.invite(&to_bob).0);
+    let refused = carol.peer.final_status("INVITE", 503);
+    assert!(refused.header("Retry-After").parse::<u32>().is_ok_and(|secs| secs > 0), "{refused:?}");
+    assert!(daemon.process.exited().is_none(), "a call is being set up");
+    bob.answer(&at_bob, 200, "OK");
+    alice.peer.final_status("INVITE", 200);
+    let status = daemon.process.wait(Duration::from_secs(20)).expect("it ends");
+    let log = daemon.process.log();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("all transactions are finished"), "{log}");
+}
