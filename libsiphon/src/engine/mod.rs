@@ -6,6 +6,7 @@ mod client;
 mod commits;
 mod connections;
 pub mod contract;
+mod gruu;
 mod inbound;
 pub mod keepalive;
 pub mod node;

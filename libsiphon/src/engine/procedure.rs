@@ -19,8 +19,14 @@ impl Shard {
         let (request, flow) = (work.edited.clone(), work.flow);
         let (on_route, is_local) = (work.on_route, work.is_local);
         let method = request.method();
+        let in_dialog = request.to_tag().is_some();
         let decision = match method {
-            _ if request.to_tag().is_some() => in_dialog(method, on_route, is_local),
+            // In a dialog or not, the GRUU leads here, and on (RFC 5627 6.1). A preloaded Route takes no stranger further.
+            _ if method != Method::Register && (in_dialog || !on_route) && self.names_own_gruu(&request) => {
+                let record_route = !in_dialog;
+                Decision::Relay(RelayOptions { record_route, ..RelayOptions::default() })
+            }
+            _ if in_dialog => within_dialog(method, on_route, is_local),
             Method::Options if is_local && request.uri().is_ok_and(|u| u.user().is_none()) => {
                 Decision::Reply(ReplySpec::code(200))
             }
@@ -95,7 +101,7 @@ fn is_from(request: &Message, user: &str) -> bool {
 }
 
 /// Along the route set, or to the remote target when there is none; what is for us has no dialog here.
-fn in_dialog(method: Method, on_route: bool, is_local: bool) -> Decision {
+fn within_dialog(method: Method, on_route: bool, is_local: bool) -> Decision {
     if on_route || !is_local {
         return Decision::Relay(RelayOptions::default());
     }

@@ -5,6 +5,7 @@ use crate::base::slab::Key;
 use crate::base::text::{Octets, Text};
 use crate::engine::client::{ClientOwner, GiveUp};
 use crate::engine::contract::{Effect, Effects};
+use crate::engine::gruu::Addressee;
 use crate::engine::server::{Branch, BranchPhase};
 use crate::engine::shard::Shard;
 use crate::engine::tickets::Purpose;
@@ -26,10 +27,16 @@ impl Shard {
         match decision {
             Decision::Reply(spec) => self.answer_as_uas(server, &spec, out),
             Decision::Relay(options) => {
+                let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
+                let target = match self.addressee(&work.edited, work.consumed_routes, work.token_egress) {
+                    Addressee::AsItStands => None,
+                    Addressee::Binding(target) => Some(target),
+                    Addressee::Nobody(code) => return self.reply_code(server, code, &[], out),
+                };
                 let Some(work) = self.work(server) else { return };
-                work.as_it_stands = true;
-                let uri = Text::from(work.edited.request_uri());
-                self.fork(server, vec![Target::uri(uri)], Strategy::Parallel, options, out);
+                work.as_it_stands = target.is_none();
+                let target = target.unwrap_or_else(|| Target::uri(work.edited.request_uri()));
+                self.fork(server, vec![target], Strategy::Parallel, options, out);
             }
             Decision::Fork { targets, strategy, options } => {
                 if let Some(work) = self.work(server) {

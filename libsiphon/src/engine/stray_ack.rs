@@ -4,6 +4,7 @@
 use crate::base::flow::Egress;
 use crate::base::text::{Octets, Text};
 use crate::engine::contract::{Effect, Effects, SendReport};
+use crate::engine::gruu::Addressee;
 use crate::engine::relay::towards;
 use crate::engine::shard::Shard;
 use crate::engine::tickets::{Purpose, StrayAck};
@@ -58,7 +59,11 @@ impl Shard {
                 None => return,
             },
             // In-dialog: along the route set. An ACK to us that nobody wants goes nowhere.
-            Some(Decision::RoleProcedure) if ack.on_route || !ack.is_local => None,
+            Some(Decision::RoleProcedure)
+                if ack.on_route || !ack.is_local || self.names_own_gruu(&ack.message) =>
+            {
+                None
+            }
             Some(Decision::Failed(error)) => {
                 let call_id = Text::from(ack.message.call_id());
                 return self.tell(out, Classes::POLICY, || Kind::PolicyFailed { call_id, error });
@@ -78,6 +83,17 @@ impl Shard {
     }
 
     fn route_ack(&mut self, mut ack: Box<StrayAck>, out: &mut Effects) {
+        if ack.target.is_none() {
+            match self.addressee(&ack.message, ack.consumed_routes, ack.token_egress) {
+                Addressee::AsItStands => {}
+                Addressee::Binding(target) => {
+                    ack.target = Some(target);
+                    ack.token_egress = None;
+                }
+                // Nobody answers an ACK.
+                Addressee::Nobody(_) => return,
+            }
+        }
         let hop = nexthop::next_hop(&ack.message, ack.consumed_routes, ack.target.as_ref(), ack.token_egress);
         ack.strict = hop.as_ref().is_ok_and(|hop| hop.strict);
         match hop.map(|hop| hop.next) {
