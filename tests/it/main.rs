@@ -4,6 +4,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "real peers live in real time")]
 
+mod answers;
 mod calls;
 mod command_line;
 mod config;

@@ -89,6 +89,17 @@ fn a_peer_that_ends_its_half_and_waits_for_nothing_is_let_go() {
 }
 
 #[test]
+fn a_connection_on_which_nothing_comes_is_closed_after_its_idle_time_and_not_before() {
+    let (short, usual) = (daemon("limits: {connection_idle_secs: 1s}\n"), daemon(""));
+    let (idle, kept) = (Peer::tcp(short.sip()), Peer::tcp(usual.sip()));
+    serves(&short, &idle);
+    serves(&usual, &kept);
+    assert!(idle.is_closed(Duration::from_secs(8)));
+    assert!(!kept.is_closed(Duration::from_millis(1)));
+    serves(&usual, &kept);
+}
+
+#[test]
 fn a_peer_that_never_reads_holds_up_nobody_and_what_does_not_fit_is_answered() {
     let daemon = daemon("limits: {send_queue_bytes: 64KiB}\n");
     let (alice, deaf) = (Peer::tcp(daemon.sip()), Peer::tcp(daemon.sip()));
