@@ -35,20 +35,33 @@ fn a_request_is_counted_and_its_call_id_is_in_the_log_as_json() {
 
 #[test]
 fn the_metrics_page_counts_what_happened() {
-    let config = yaml("info", "pretty", "").replace("admin: {listen: \"127.0.0.1:0\"}\n", "");
+    let accounts = "domain: {local: [example.com]}\nauth: {users: {two: secret}}\n";
+    let config = yaml("info", "pretty", accounts).replace("admin: {listen: \"127.0.0.1:0\"}\n", "");
     let daemon = Daemon::start(&config);
     for n in 0..3 {
         assert_eq!(options(&daemon, &format!("count-{n}")), 200);
     }
-    let end = Instant::now() + Duration::from_secs(10);
-    loop {
-        let page = daemon.get("/metrics");
-        if page.contains("siphon_requests_total{method=\"OPTIONS\"} 3") {
-            assert!(page.contains("siphon_responses_total{code=\"200\"} 3"), "{page}");
-            return;
+    let shows = |line: &str| {
+        let end = Instant::now() + Duration::from_secs(10);
+        loop {
+            let page = daemon.get("/metrics");
+            if page.lines().any(|l| l == line) {
+                return;
+            }
+            assert!(Instant::now() < end, "no {line}:\n{page}");
         }
-        assert!(Instant::now() < end, "{page}");
-    }
+    };
+    shows("siphon_requests_total{method=\"OPTIONS\"} 3");
+    shows("siphon_responses_total{code=\"200\"} 3");
+    shows("siphon_registrations_active 0");
+    // One address of record, two contacts.
+    let contacts = "Contact: <sip:a@192.0.2.1>, <sip:b@192.0.2.2>\nExpires: 300";
+    Phone::udp(daemon.sip(), "two").register_as(contacts, "secret", 200);
+    shows("siphon_registrations_active 2");
+    shows("siphon_events_dropped_total 0");
+    shows("siphon_script_generation 1");
+    daemon.process.signal("HUP");
+    shows("siphon_script_generation 2");
 }
 
 #[test]

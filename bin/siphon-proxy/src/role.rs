@@ -8,7 +8,6 @@ use siphon::driver::EventSink;
 use siphon::engine::Node;
 use siphon::observe::Observers;
 use siphon::observe::log::EventLog;
-use siphon::observe::metrics::Gauge;
 use siphon::script::{BindingWatcher, Script};
 use std::path::Path;
 use std::sync::Arc;
@@ -56,6 +55,7 @@ impl Role for Proxy {
             let resolve = |path: &Path| loaded.resolve(path);
             let scripted = Scripted::of::<Proxy>(&loaded.config, &resolve);
             let script = scripted.load(node, events, realm, start.logger.clone(), metrics, &bindings)?;
+            scripting::source(&start.series, &script);
             let parts = scripting::policies(&script);
             loaded_script = Some(script);
             Ok(parts)
@@ -64,8 +64,6 @@ impl Role for Proxy {
         let at_once = move |inline: &mut Observers| inline.add(watched.clone());
         let blocks = Proxy::blocks(&start.loaded.config);
         let node = node::run(&blocks, policy, start.series.clone(), at_once, observers)?;
-        let location = node.node.registrar.location.clone();
-        start.series.source(Gauge::Registrations, move || location.aor_count() as f64);
         start.health.ready();
         let own_realm = loaded.config.own_realm().to_owned();
         Ok(Box::new(RunningProxy { node: Some(node), script: loaded_script, own_realm }))

@@ -318,7 +318,7 @@ impl Shard {
 }
 
 /// The option tags of Proxy-Require this proxy understands: none needs anything of a proxy that it would not do.
-const PROXY_OPTIONS: &[&str] = &["path", "outbound"];
+pub(crate) const PROXY_OPTIONS: &[&str] = &["path", "outbound"];
 
 /// Where the response goes. A Via with a name for `maddr` cannot be waited for here: the source is tried instead.
 pub(crate) fn response_egress(request: &Message, flow: &Flow) -> Egress {

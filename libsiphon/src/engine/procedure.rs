@@ -4,11 +4,13 @@ use crate::base::flow::Flow;
 use crate::base::slab::Key;
 use crate::base::text::Text;
 use crate::engine::contract::Effects;
+use crate::engine::inbound::PROXY_OPTIONS;
 use crate::engine::shard::Shard;
 use crate::policy::{Decision, Keep, RelayOptions, ReplySpec, Strategy};
 use crate::proto::auth::{AuthOutcome, Kind};
+use crate::proto::proxy::validate;
 use crate::proto::registrar::{Binding, Registration};
-use crate::wire::sip::{Message, Method};
+use crate::wire::sip::{HeaderId, Message, Method};
 use std::sync::Arc;
 
 impl Shard {
@@ -38,6 +40,13 @@ impl Shard {
             _ if is_local => self.to_bindings(&request),
             _ => self.to_the_world(&request),
         };
+        // Whoever asks what we can do learns it of what we cannot, too; the registrar looks at its requests itself.
+        if method == Method::Options
+            && matches!(&decision, Decision::Reply(spec) if spec.code == 200)
+            && let Err(rejection) = validate::requires(&request, HeaderId::Require, PROXY_OPTIONS)
+        {
+            return self.reject(server, &rejection, out);
+        }
         self.decide(server, decision, out);
     }
 

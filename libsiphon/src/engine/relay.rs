@@ -20,6 +20,22 @@ use crate::proto::transaction::merged::Entered;
 use crate::wire::sip::Method;
 use std::net::SocketAddr;
 
+/// A decision in the words of the event stream.
+pub(crate) fn named(decision: &Decision) -> Text {
+    match decision {
+        Decision::Reply(spec) => format!("reply {}", spec.code).into(),
+        Decision::Relay(_) => "relay".into(),
+        // What a script calls `relay(next_hop)`.
+        Decision::Fork { targets, .. } if matches!(&targets[..], [only] if only.next_hop.is_some()) => {
+            "relay".into()
+        }
+        Decision::Fork { targets, .. } => format!("fork {}", targets.len()).into(),
+        Decision::Drop => "drop".into(),
+        Decision::RoleProcedure => "role procedure".into(),
+        Decision::Failed(_) => "failed".into(),
+    }
+}
+
 impl Shard {
     /// Does what a policy decided about a request.
     pub(crate) fn decide(&mut self, server: Key, decision: Decision, out: &mut Effects) {
@@ -58,24 +74,12 @@ impl Shard {
             return;
         }
         let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
-        let text = match decision {
-            Decision::Reply(spec) => format!("reply {}", spec.code),
-            Decision::Relay(_) => "relay".to_owned(),
-            // What a script calls `relay(next_hop)`.
-            Decision::Fork { targets, .. } if matches!(&targets[..], [only] if only.next_hop.is_some()) => {
-                "relay".to_owned()
-            }
-            Decision::Fork { targets, .. } => format!("fork {}", targets.len()),
-            Decision::Drop => "drop".to_owned(),
-            Decision::RoleProcedure => "role procedure".to_owned(),
-            Decision::Failed(_) => "failed".to_owned(),
-        };
         let (call_id, method) = (work.call_id.clone(), work.request.method());
         let script_line = work.script_line.clone();
         self.tell(out, Classes::DECISIONS, || Kind::Decided {
             call_id,
             method,
-            decision: Text::from(text),
+            decision: named(decision),
             script_line,
         });
     }

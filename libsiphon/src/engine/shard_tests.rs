@@ -3,6 +3,7 @@ use super::testing::{ALICE, BOB, PROXY, Table, request, response};
 use crate::base::flow::{ConnectionId, Flow, Transport};
 use crate::base::text::Text;
 use crate::base::time::Duration;
+use crate::event::Kind;
 use crate::policy::{
     Decision, Interest, Keep, QuestionKind, RelayOptions, ReplySpec, Strategy, Target, Verdict,
 };
@@ -391,4 +392,52 @@ fn what_a_script_calls_caller_and_callee_is_not_told_to_the_caller() {
         let tag = line(&response(&forwarded, status), "To:").split_once(";tag=").unwrap().1.to_owned();
         assert_eq!(line(&back, "To:"), format!("{};tag={tag}", line(&asked, "To:")));
     }
+}
+
+#[test]
+fn what_policy_decided_about_the_ack_to_a_2xx_is_told_with_its_line() {
+    let mut table = Table::new(|_| {
+        let script_line = Some("route.py:7".into());
+        Some(Verdict { script_line, ..Verdict::of(Decision::Relay(RelayOptions::default())) })
+    });
+    let ack = request("ACK", "sip:bob@192.0.2.20", "2", "b1", "Route: <sip:192.0.2.1:5060;lr>\n");
+    table.receive(ALICE, &ack);
+    let told = table.told.iter().find_map(|kind| match kind {
+        Kind::Decided { call_id, method, decision, script_line } => {
+            Some((&**call_id, *method, &**decision, script_line.as_deref()))
+        }
+        _ => None,
+    });
+    assert_eq!(told, Some(("call-1", Method::Ack, "relay", Some("route.py:7"))));
+}
+
+#[test]
+fn a_request_that_came_by_two_paths_is_answered_once_and_the_other_is_482() {
+    let mut table = Table::new(|_| Some(Verdict::of(Decision::Reply(ReplySpec::code(200)))));
+    let by = |branch: &str| request("MESSAGE", "sip:bob@example.com", branch, "", "");
+    table.receive(ALICE, &by("1"));
+    table.receive(ALICE, &by("2"));
+    assert_eq!(
+        table.lines(),
+        [format!("{ALICE} SIP/2.0 200 OK"), format!("{ALICE} SIP/2.0 482 Loop Detected")]
+    );
+    // Another request of the same call is none of that kind.
+    table.receive(ALICE, &by("3").replace("CSeq: 1", "CSeq: 2"));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK")]);
+}
+
+#[test]
+fn options_that_require_what_is_unknown_here_are_420_by_the_role_procedure() {
+    let mut table = Table::new(|_| Some(Verdict::of(Decision::RoleProcedure)));
+    let asks = |branch: &str, more: &str| request("OPTIONS", "sip:example.com", branch, "", more);
+    table.receive(ALICE, &asks("1", "Require: foo, path\n"));
+    let answer = table.last();
+    assert!(answer.starts_with("SIP/2.0 420 Bad Extension"), "{answer}");
+    assert!(answer.contains("Unsupported: foo\r\n"), "{answer}");
+    table.receive(ALICE, &asks("2", "Require: path\n").replace("CSeq: 1", "CSeq: 2"));
+    assert!(table.last().starts_with("SIP/2.0 200 OK"));
+    // What a user's phone must understand is no matter of ours.
+    let to_bob = asks("3", "Require: foo\n").replace("sip:example.com SIP", "sip:bob@example.com SIP");
+    table.receive(ALICE, &to_bob.replace("CSeq: 1", "CSeq: 3"));
+    assert!(table.last().starts_with("SIP/2.0 404"));
 }

@@ -5,7 +5,7 @@ use crate::base::flow::Egress;
 use crate::base::text::{Octets, Text};
 use crate::engine::contract::{Effect, Effects, SendReport};
 use crate::engine::gruu::Addressee;
-use crate::engine::relay::towards;
+use crate::engine::relay::{named, towards};
 use crate::engine::shard::Shard;
 use crate::engine::tickets::{Purpose, StrayAck};
 use crate::event::{Classes, Kind};
@@ -47,6 +47,14 @@ impl SentAcks {
 
 impl Shard {
     pub(crate) fn commit_ack_verdict(&mut self, mut ack: Box<StrayAck>, verdict: Verdict, out: &mut Effects) {
+        if let Some(decision) = &verdict.decision {
+            self.tell(out, Classes::DECISIONS, || Kind::Decided {
+                call_id: ack.message.call_id().into(),
+                method: Method::Ack,
+                decision: named(decision),
+                script_line: verdict.script_line,
+            });
+        }
         if let Some(message) = verdict.message {
             ack.message = message;
         }

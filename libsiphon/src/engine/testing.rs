@@ -9,7 +9,7 @@ use crate::base::flow::{Flow, Transport};
 use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::base::token::Secret;
-use crate::event::Classes;
+use crate::event::{Classes, Kind};
 use crate::policy::{Question, Ticket, Verdict};
 use crate::proto::auth::{Authenticator, DigestSettings};
 use crate::proto::proxy::own::{Domain, Listener, OwnAddresses};
@@ -31,6 +31,7 @@ pub(crate) struct Table {
     pub(crate) decide: Decide,
     pub(crate) open: Vec<(Ticket, Question)>,
     pub(crate) withdrawn: Vec<Ticket>,
+    pub(crate) told: Vec<Kind>,
     sent: Vec<(SocketAddr, String)>,
 }
 
@@ -69,6 +70,7 @@ impl Table {
             decide: Box::new(decide),
             open: Vec::new(),
             withdrawn: Vec::new(),
+            told: Vec::new(),
             sent: Vec::new(),
         }
     }
@@ -90,7 +92,7 @@ impl Table {
     }
 
     pub(crate) fn feed(&mut self, input: Input) {
-        let mut effects = Effects::subscribed_to(Classes::default());
+        let mut effects = Effects::subscribed_to(Classes::ALL);
         self.shard.handle(input, self.now, &mut effects);
         self.perform(effects);
     }
@@ -111,6 +113,7 @@ impl Table {
                     None => self.open.push((ticket, *question)),
                 },
                 Effect::Withdraw { ticket } => self.withdrawn.push(ticket),
+                Effect::Tell(event) => self.told.push(event.kind),
                 _ => {}
             }
         }
@@ -121,7 +124,7 @@ impl Table {
         let until = self.now + by;
         while let Some(at) = self.shard.deadline().filter(|at| *at <= until) {
             self.now = self.now.max(at);
-            let mut effects = Effects::subscribed_to(Classes::default());
+            let mut effects = Effects::subscribed_to(Classes::ALL);
             self.shard.tick(self.now, &mut effects);
             self.perform(effects);
         }

@@ -11,7 +11,7 @@ mod watch;
 
 use crate::app::config::auth::{Auth, User};
 use crate::app::config::{self, Loaded, Process};
-use crate::app::sip::scripting::Scripted;
+use crate::app::sip::scripting::{self, Scripted};
 use crate::app::sip::{SipRole, node};
 use crate::app::{cli, logging};
 use crate::base::flow::Transport;
@@ -24,7 +24,7 @@ use crate::driver::start::Listen;
 use crate::engine::Node;
 use crate::engine::node::Logins;
 use crate::observe::log::{EventLog, Format, Level, Logger};
-use crate::observe::metrics::{Gauge, Metrics};
+use crate::observe::metrics::Metrics;
 use crate::observe::{Observer, Observers};
 use crate::policy::Policy;
 use crate::proto::proxy::own::{Domain, OwnAddresses};
@@ -346,8 +346,10 @@ impl<R: SipRole> Maker<R> {
             Ok(script) => (Some(script), None),
             Err(fault) => (None, Some(fault)),
         };
-        let location = node.registrar.location.clone();
-        self.series.source(Gauge::Registrations, move || location.aor_count() as f64);
+        node::sources(&self.series, &node.registrar.location, &self.events);
+        if let Some(script) = &script {
+            scripting::source(&self.series, script);
+        }
         let mut current = locked(&self.stage.current);
         (current.node, current.script, current.fault) = (Some(node.clone()), script, fault);
         node

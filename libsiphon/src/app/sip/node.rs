@@ -8,10 +8,10 @@ use crate::base::text::Text;
 use crate::base::time::{Duration, Instant};
 use crate::base::token::Secret;
 use crate::driver::start::{PolicyFactory, WrapThread};
-use crate::driver::{EventSource, Handle, MemoryStore, Parts, event_stream, start};
+use crate::driver::{EventSink, EventSource, Handle, MemoryStore, Parts, event_stream, start};
 use crate::engine::{Node, Shard};
 use crate::net::dns::Dns;
-use crate::observe::metrics::Metrics;
+use crate::observe::metrics::{Gauge, Metrics};
 use crate::observe::{Observer, Observers};
 use crate::proto::auth::Authenticator;
 use crate::proto::proxy::own::OwnAddresses;
@@ -49,7 +49,7 @@ pub struct SipNode {
 /// `observers` run on a thread of their own.
 pub fn run(
     blocks: &SipBlocks<'_>,
-    policy: impl FnOnce(&Arc<Node>, &crate::driver::EventSink) -> Result<PolicyParts, StartFault>,
+    policy: impl FnOnce(&Arc<Node>, &EventSink) -> Result<PolicyParts, StartFault>,
     series: Arc<Metrics>,
     at_once: impl Fn(&mut Observers) + Send + Sync + 'static,
     mut observers: Observers,
@@ -67,6 +67,7 @@ pub fn run(
     let (events, source) = event_stream(observers.classes(), EVENTS_WAITING);
     let parts = policy(&node, &events)?;
     let engines = node.clone();
+    sources(&series, &node.registrar.location, &events);
     let handle = bound
         .start(Parts {
             engine: Arc::new(move |s| Shard::new(s.index, engines.clone(), s.rng.clone(), s.now)),
@@ -114,6 +115,13 @@ pub fn shared(
     let node = Node::new(blocks.shard_count(), secret, epoch, own, registrar, auth, blocks.engine());
     node.logins.store(blocks.logins(node.auth.algorithms()).map(Arc::new));
     Arc::new(node)
+}
+
+/// The numbers of a node that its tables know, for its metrics.
+pub fn sources(series: &Metrics, location: &Arc<Location>, events: &EventSink) {
+    let (location, events) = (location.clone(), events.clone());
+    series.source(Gauge::Registrations, move || location.binding_count() as f64);
+    series.source(Gauge::EventsDropped, move || events.lost() as f64);
 }
 
 /// Hands the event stream to the observers until it ends.
@@ -199,3 +207,7 @@ impl SipNode {
         self.node.logins.load().as_ref().map(|l| l.realm.clone()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+#[path = "node_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use crate::base::text::Text;
 use crate::driver::{Clock, EventSink, ShardStart};
 use crate::engine::Node;
 use crate::observe::log::Logger;
-use crate::observe::metrics::ScriptMetrics;
+use crate::observe::metrics::{Gauge, Metrics, ScriptMetrics};
 use crate::policy::Policy;
 use crate::script::{
     BindingWatcher, CacheSettings, Problem, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings,
@@ -102,6 +102,13 @@ impl<'a> Scripted<'a> {
         bindings.watch_for(&script);
         Ok(script)
     }
+}
+
+/// The generation of a script, for the metrics of its node.
+pub fn source(series: &Metrics, script: &Arc<Script>) {
+    let script = Arc::downgrade(script);
+    let generation = move || script.upgrade().map_or(0, |script| script.generation());
+    series.source(Gauge::ScriptGeneration, move || generation() as f64);
 }
 
 /// The policies of the shards that run `script`.

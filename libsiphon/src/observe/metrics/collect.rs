@@ -42,7 +42,7 @@ const SERIES: &[(&str, &str, MetricType)] = &[
     ),
     ("siphon_events_dropped_total", "Events that observers were too slow for.", MetricType::COUNTER),
     ("siphon_log_lines_dropped_total", "Log lines that the writer was too slow for.", MetricType::COUNTER),
-    ("siphon_script_generation", "How often a script was loaded.", MetricType::GAUGE),
+    ("siphon_script_generation", "Which load the running script came of, counted from 1.", MetricType::GAUGE),
 ];
 
 /// Collects the series of the engine.

@@ -49,7 +49,7 @@ pub enum Gauge {
     EventsDropped,
     /// `siphon_log_lines_dropped_total`: log lines that the writer was too slow for.
     LogLinesDropped,
-    /// `siphon_script_generation`: how often a script was loaded.
+    /// `siphon_script_generation`: which load the running script came of.
     ScriptGeneration,
 }
 

@@ -52,7 +52,7 @@ pub fn validate(
     if passage == Loop::Loop {
         return Err(Rejection::code(482));
     }
-    proxy_require(request, supported)
+    requires(request, HeaderId::ProxyRequire, supported)
 }
 
 fn has_known_scheme(uri: &str) -> bool {
@@ -60,13 +60,14 @@ fn has_known_scheme(uri: &str) -> bool {
     ["sip:", "tel:", "sips:", "urn:"].into_iter().any(known)
 }
 
-/// Step 5. Neither ACK nor CANCEL is refused for it (RFC 3261 8.2.2.3).
-fn proxy_require(request: &Message, supported: &[&str]) -> Result<(), Rejection> {
-    if !request.has(HeaderId::ProxyRequire) || matches!(request.method(), Method::Ack | Method::Cancel) {
+/// Step 5, and for a request that is answered here Require (RFC 3261 8.2.2.3): an option tag in `header` that is none of
+/// `supported` is 420. Neither ACK nor CANCEL is refused for it.
+pub fn requires(request: &Message, header: HeaderId, supported: &[&str]) -> Result<(), Rejection> {
+    if !request.has(header) || matches!(request.method(), Method::Ack | Method::Cancel) {
         return Ok(());
     }
     let mut unknown = String::new();
-    for tag in request.values(HeaderId::ProxyRequire) {
+    for tag in request.values(header) {
         if !supported.iter().any(|s| s.eq_ignore_ascii_case(&tag)) {
             if !unknown.is_empty() {
                 unknown.push_str(", ");

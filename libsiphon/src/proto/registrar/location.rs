@@ -43,6 +43,8 @@ pub struct Updated<T> {
 struct Slot {
     /// When the stripe wants to be swept, readable without its lock.
     deadline: AtomicU64,
+    /// How many bindings the stripe has, likewise.
+    bindings: AtomicUsize,
     stripe: Mutex<Stripe>,
 }
 
@@ -62,6 +64,7 @@ impl Location {
         let count = stripes.clamp(1, 256).next_power_of_two();
         let slot = |_| Slot {
             deadline: AtomicU64::new(Instant::FAR.0),
+            bindings: AtomicUsize::new(0),
             stripe: Mutex::new(Stripe::new(secret, now)),
         };
         Location { slots: (0..count).map(slot).collect(), secret, max_aors, aors: AtomicUsize::new(0) }
@@ -75,6 +78,11 @@ impl Location {
     /// How many addresses of record have a record.
     pub fn aor_count(&self) -> usize {
         self.aors.load(Ordering::Relaxed)
+    }
+
+    /// How many bindings there are. One that lapsed counts until its stripe is swept.
+    pub fn binding_count(&self) -> usize {
+        self.slots.iter().map(|slot| slot.bindings.load(Ordering::Relaxed)).sum()
     }
 
     /// Edits the state of one address of record in one critical section. The editor sees live bindings only.
@@ -351,6 +359,7 @@ fn lock(slot: &Slot) -> MutexGuard<'_, Stripe> {
 
 fn publish(slot: &Slot, stripe: &Stripe) {
     slot.deadline.store(stripe.deadline().0, Ordering::Relaxed);
+    slot.bindings.store(stripe.binding_count(), Ordering::Relaxed);
 }
 
 /// Takes `connection` from the state; returns the bindings that cannot live without it.

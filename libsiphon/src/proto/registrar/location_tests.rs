@@ -42,8 +42,12 @@ fn flow(slot: u32) -> Flow {
 }
 
 fn add(table: &Location, aor: &str, binding: Binding) {
+    add_at(table, aor, binding, NOW);
+}
+
+fn add_at(table: &Location, aor: &str, binding: Binding, now: Instant) {
     table
-        .update(&aor.into(), NOW, |state| {
+        .update(&aor.into(), now, |state| {
             state.bindings.push(binding);
             Ok::<_, Full>(())
         })
@@ -158,6 +162,25 @@ fn one_address_of_record_too_many_is_refused_and_a_known_one_is_not() {
     table.remove(&"sip:b@x".into(), NOW);
     assert_eq!(push("sip:c@x"), Ok(()));
     assert_eq!(table.aor_count(), 2);
+}
+
+#[test]
+fn bindings_are_counted_through_every_way_they_come_and_go() {
+    let table = table();
+    add(&table, "sip:a@x", binding("sip:a1@h", at(60)));
+    add(&table, "sip:a@x", binding("sip:a2@h", at(90)));
+    add(&table, "sip:b@x", binding("sip:b@h", at(600)));
+    assert_eq!((table.aor_count(), table.binding_count()), (2, 3));
+    for stripe in 0..table.stripes() {
+        table.sweep(stripe, at(61));
+    }
+    assert_eq!((table.aor_count(), table.binding_count()), (2, 2));
+    // Found lapsed by an edit, before its timer fired.
+    add_at(&table, "sip:a@x", binding("sip:a3@h", at(600)), at(91));
+    assert_eq!((table.aor_count(), table.binding_count()), (2, 2));
+    table.remove_binding(&"sip:a@x".into(), "sip:a3@h", at(92));
+    table.remove(&"sip:b@x".into(), at(92));
+    assert_eq!((table.aor_count(), table.binding_count()), (0, 0));
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub(super) struct Stripe {
     interner: Interner,
     wheel: Wheel,
     secret: Secret,
+    /// Bindings in all records.
+    bindings: usize,
     /// Reused for packing.
     scratch: Vec<u8>,
 }
@@ -89,6 +91,7 @@ impl Stripe {
             interner: Interner::default(),
             wheel: Wheel::new(start),
             secret,
+            bindings: 0,
             scratch: Vec::new(),
         }
     }
@@ -96,6 +99,11 @@ impl Stripe {
     /// When [`sweep`](Self::sweep) must run next.
     pub(super) fn deadline(&self) -> Instant {
         self.wheel.next_deadline().unwrap_or(Instant::FAR)
+    }
+
+    /// How many bindings there are, lapsed ones that were not swept yet included.
+    pub(super) fn binding_count(&self) -> usize {
+        self.bindings
     }
 
     /// What is stored for `aor`, lapsed bindings included.
@@ -134,7 +142,9 @@ impl Stripe {
             release(old, &mut self.interner);
         }
         let empty = AorState::default();
-        self.reindex(hash, old.unwrap_or(&empty), if gone { &empty } else { new });
+        let (before, after) = (old.unwrap_or(&empty), if gone { &empty } else { new });
+        self.reindex(hash, before, after);
+        self.bindings = (self.bindings + after.bindings.len()).saturating_sub(before.bindings.len());
         let secret = self.secret;
         let entry = self.records.entry(hash, |r| r.aor() == aor, |r| hash_of(&secret, r.aor()));
         match entry {
