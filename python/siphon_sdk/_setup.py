@@ -86,7 +86,14 @@ def yaml_of(config: Config, users: Mapping[str, str] | None, domains: Iterable[s
         if users or domains:
             raise TypeError("users= and domains= go with a dict or without config=; this config is a file")
         path = Path(config).absolute()
-        return Yaml(path.read_text(encoding="utf-8"), str(config), path)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            # What the daemon says.
+            raise FileNotFoundError(f"{config}: cannot read it: no such file") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"{config}: cannot read it: {error}") from error
+        return Yaml(text, str(config), path)
     if config is None and not users and not domains:
         return Yaml(None, "", None)
     tree: dict[str, Any] = dict(config or {})

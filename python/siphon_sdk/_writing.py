@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
 from .message import Message, canonical, parameter, split_list
+
+# A line end behind which no folded line goes on.
+_NEXT_LINE = re.compile(r"\r(?!\n)|(?<!\r)\n|\r\n(?![ \t])")
 
 Headers = Mapping[str, str | Iterable[str]] | Iterable[tuple[str, str]]
 
@@ -51,6 +55,10 @@ def pairs(headers: Headers | None) -> list[tuple[str, str]]:
             found.extend((name, each) for each in ([value] if isinstance(value, str) else value))
     else:
         found.extend(headers)
+    for name, value in found:
+        # Further lines of a folded value begin with white space (RFC 3261 7.3.1).
+        if any(c in name for c in "\r\n:") or not name.strip() or _NEXT_LINE.search(value):
+            raise ValueError(f"a header field is one line, and this is more: {name!r}: {value!r}")
     return found
 
 

@@ -54,6 +54,10 @@ class SipTestHarness:
         seed: int = 1,
         shards: int | None = None,
     ) -> None:
+        if shards is not None and not 1 <= shards <= 1024:
+            raise ValueError(f"shards is {shards}: it is a number from 1 to 1024")
+        if not 0 <= seed < 1 << 64:
+            raise ValueError(f"seed is {seed}: it is a number from 0 to 2^64 - 1")
         self._script: Script | None = None if script is None else _script_at(script)
         self._role, self._seed, self._shards = role, seed, shards
         self._yaml: Yaml = yaml_of(config, users, domains)
@@ -501,6 +505,11 @@ class SipTestHarness:
         host = self._kit.dns_name_of(ip) or _bracketed(ip)
         return f"sip:{host}:{port}" + (";transport=tcp" if message.transport == "tcp" else "")
 
+    def __repr__(self) -> str:
+        script = "the role's own script" if self._script is None else self._script.file or (self._script.inline or ("",))[0]
+        state = "not started" if self._engine is None else f"{len(self.messages)} messages"
+        return f"<harness of {script}, seed {self._seed}: {state}>"
+
     # ---- details ----------------------------------------------------------------------------------------------------
 
     def _listener(self, transport: str) -> tuple[str, int]:
@@ -549,5 +558,7 @@ def _bracketed(ip: str) -> str:
 
 
 def _socket(text: str) -> tuple[str, int]:
-    ip, _, port = text.rpartition(":")
+    ip, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535 or (":" in ip and not ip.endswith("]")):
+        raise ValueError(f"{text!r} is no address with a port: write 192.0.2.1:5060 or [2001:db8::1]:5060")
     return ip.strip("[]"), int(port)

@@ -234,8 +234,10 @@ class Message:
 
 
 def differences(left: Message, right: Message) -> list[str]:
-    """The lines in which two messages differ, for a failed comparison: `-` only left, `+` only right, `>` marks them."""
+    """The lines in which two messages differ, for a failed comparison: `-` only left, `+` only right, `>` marks them.
+    Behind them how many header fields are equal."""
     out: list[str] = []
+    equal = 0
     if left.start_line != right.start_line:
         out += [f"> - {left.start_line}", f"> + {right.start_line}"]
     names = list(dict.fromkeys(canonical(name) for name, _ in [*left.fields, *right.fields]))
@@ -248,7 +250,8 @@ def differences(left: Message, right: Message) -> list[str]:
             if sorted(ours) == sorted(theirs):
                 out += [f"> - {shown[name]}: {', '.join(ours)}", f"> + {shown[name]}: {', '.join(theirs)}"]
         else:
-            out += [f"    {shown[name]}: {value}" for value in ours]
+            equal += len(ours)
     if left.body != right.body:
         out += [f"> - body: {left.body!r}", f"> + body: {right.body!r}"]
+    out.append(f"    {equal} header field{'' if equal == 1 else 's'} equal")
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator
@@ -118,12 +119,29 @@ class Metrics:
         return found
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of the samples of a series that bear these labels; 0.0 when there are none."""
-        wanted = set(labels.items())
-        return sum(value for have, value in self.samples(name).items() if wanted <= set(have))
+        """The sum of the samples of a series that bear these labels; 0.0 when there are none. KeyError when no series of
+        that name exists."""
+        samples, wanted = self.samples(name), set(labels.items())
+        if not samples and name not in (series := self.names):
+            near = difflib.get_close_matches(name, series, 3, 0.5)
+            raise KeyError(f"no metric {name}" + (f"; there is {', '.join(near)}" if near else ""))
+        return sum(value for have, value in samples.items() if wanted <= set(have))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all series, those that have no sample yet included."""
+        lines = self.text.splitlines()
+        declared = [words[2] for line in lines if len(words := line.split(" ")) > 3 and words[1] == "TYPE"]
+        sampled = [match[1] for line in lines if (match := _SAMPLE.match(line))]
+        parts = [f"{words[2]}_{part}" for line in lines if len(words := line.split(" ")) > 3
+                 and words[1] == "TYPE" and words[3] == "histogram" for part in ("bucket", "count", "sum")]
+        return sorted({*declared, *parts, *sampled})
 
     def __getitem__(self, name: str) -> float:
         return self.value(name)
+
+    def __repr__(self) -> str:
+        return f"<metrics, {len(self.names)} series>"
 
 
 @dataclass(frozen=True)
@@ -170,6 +188,9 @@ class Registrar:
     def aor_count(self) -> int:
         """How many addresses of record have a contact."""
         return self._kit.aor_count()
+
+    def __repr__(self) -> str:
+        return f"<registrar, {self.aor_count()} addresses of record>"
 
 
 @dataclass(frozen=True)
@@ -225,3 +246,6 @@ class Dns:
     def strict(self, strict: bool = True) -> None:
         """Names that are not entered do not exist."""
         self._kit.dns_answer_all(not strict)
+
+    def __repr__(self) -> str:
+        return f"<dns, {len(self._addresses)} names entered>"

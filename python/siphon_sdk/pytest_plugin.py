@@ -23,6 +23,9 @@ _Starts = list[tuple["SipTestHarness", int, int]]
 
 _STARTS: pytest.StashKey[_Starts] = pytest.StashKey()
 
+# The whole texts of the two messages that were compared last; pytest cuts what an assertion shows.
+_compared: list[tuple[str, str]] = []
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """What the `harness` fixture takes when its marker does not say."""
@@ -96,11 +99,12 @@ def _alive() -> list[SipTestHarness]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Notes where the harnesses stand that live longer than one test."""
+    _compared.clear()
     item.stash[_STARTS] = [(harness, *harness.position()) for harness in _alive()]
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, None]:
     """Adds ladder and log of the test to the report of a failure."""
     report = (yield).get_result()
     if report.when != "call" or not report.failed:
@@ -113,6 +117,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
             report.sections.append(("SIP ladder", ladder))
         if lines:
             report.sections.append(("siphon log", lines))
+    if call.excinfo is not None and call.excinfo.errisinstance(AssertionError):
+        report.sections.extend(_compared)
 
 
 def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str] | None:
@@ -122,4 +128,5 @@ def pytest_assertrepr_compare(op: str, left: object, right: object) -> list[str]
         return None
     if not (isinstance(left, module.Message) and isinstance(right, module.Message)):
         return None
+    _compared[:] = [("left message", str(left)), ("right message", str(right))]
     return [f"{left!r} == {right!r}", *module.differences(left, right)]

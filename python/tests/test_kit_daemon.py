@@ -1,5 +1,7 @@
 """Kit and daemon say the same: each scenario runs on both with one script, one YAML, the same octets in, and what the
-node sent to each of its peers is equal once tags, branches, nonces and dates are masked."""
+node sent to each of its peers is equal, octet by octet, but for these masks: branches, tags, `nonce` and `opaque` of
+the node (the n-th new one is the n-th everywhere), parameters behind `lr` in Route and Record-Route, the value of Date,
+and `expires=3599`, which is 3600. Copies of a message and the 100 count in the scenarios of `TIMED` only."""
 
 from __future__ import annotations
 
@@ -388,8 +390,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
 def test_kit_and_daemon_send_the_same(both: Both, name: str) -> None:
     in_kit, in_daemon = both.run(name.replace("_", "-"), SCENARIOS[name])
     assert in_kit == in_daemon
-    silent = ("a_dropped_request", "no_call_id")
-    assert name in silent or in_kit, "nothing was compared"
+    assert name == "a_dropped_request" or in_kit, "nothing was compared"
 
 
 def test_a_reload_takes_effect_in_both(both: Both) -> None:

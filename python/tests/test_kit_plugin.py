@@ -68,6 +68,22 @@ def test_equal():
     result.stdout.no_fnmatch_line("*> ? Call-ID*")
 
 
+def test_the_marked_lines_come_first_and_the_whole_text_below(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        test_messages="""
+from siphon_sdk import Message
+
+MANY = b"".join(b"X-%d: same\\r\\n" % n for n in range(12))
+LEFT = b"SIP/2.0 200 OK\\r\\n" + MANY + b"To: <sip:bob@example.com>;tag=1\\r\\n\\r\\n"
+
+def test_equal():
+    assert Message(LEFT) == Message(LEFT.replace(b"tag=1", b"tag=2"))
+"""
+    )
+    result = pytester.runpytest_subprocess()
+    result.stdout.fnmatch_lines(["*> + To: <sip:bob@example.com>;tag=2", "* 12 header fields equal", "*right message*", "X-11: same"])
+
+
 def test_the_example_of_the_readme_runs(pytester: pytest.Pytester) -> None:
     page = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
     (block,) = [part.split("```")[0] for part in page.split("```python\n")[1:]]

@@ -84,6 +84,9 @@ class Http:
         self.requests: list[HttpRequest] = []
         """Every request that reached a faked host, answered or not, in order."""
 
+    def __repr__(self) -> str:
+        return f"<http, {len(self._fakes)} answers entered, {len(self.requests)} requests>"
+
     def add(
         self,
         method: str,
