@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 PROXY = Path(sys.executable).parent / "siphon-proxy"
+SDK = PROXY.with_name("siphon-sdk")
 FOREIGN = "'''Weather.'''\n"
 
 
@@ -137,6 +138,42 @@ def test_another_siphon_does_not_stop_the_command(weather: dict[str, str]) -> No
         assert running.log.count("another project's `siphon`") == 1, running.log
     finally:
         running.ends_with(signal.SIGTERM)
+
+
+@pytest.fixture
+def overwritten(tmp_path: Path) -> dict[str, str]:
+    """An environment into which another project's `siphon` was installed over ours: its `__init__.py`, our other files."""
+    import siphon
+
+    assert siphon.__file__ is not None
+    shutil.copytree(Path(siphon.__file__).parent, tmp_path / "siphon")
+    (tmp_path / "siphon/__init__.py").write_text(FOREIGN)
+    return {**os.environ, "PYTHONPATH": str(tmp_path)}
+
+
+def test_a_siphon_installed_over_ours_is_told_in_one_sentence_and_scripts_get_ours(overwritten: dict[str, str]) -> None:
+    found = python("import siphon_sdk, siphon; print(siphon.proxy)", overwritten)
+    assert found.stdout.startswith("<siphon.Proxy"), found.stderr
+    told = [line for line in found.stderr.splitlines() if "another project overwrote `siphon`" in line]
+    assert len(told) == 1 and overwritten["PYTHONPATH"] in told[0] and "--force-reinstall" in told[0], found.stderr
+
+
+@pytest.mark.parametrize("command", [[PROXY, "--check"], [SDK, "check", "route.py"]])
+def test_the_commands_check_scripts_where_a_siphon_was_installed_over_ours(
+    command: list[str | Path], overwritten: dict[str, str], tmp_path: Path
+) -> None:
+    script = "from siphon import proxy\n@proxy.on_request\ndef f(request): request.drop()\n"
+    (tmp_path / "route.py").write_text(script)
+    found = subprocess.run(command, cwd=tmp_path, env=overwritten, capture_output=True, text=True, timeout=60)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert (found.stdout + found.stderr).count("another project overwrote `siphon`") == 1
+
+
+def test_a_siphon_installed_over_ours_that_is_in_use_already_is_told(overwritten: dict[str, str]) -> None:
+    found = python("import siphon, siphon_sdk", overwritten)
+    assert found.returncode == 1
+    last = found.stderr.splitlines()[-1]
+    assert "another project overwrote `siphon` at" in last and "--force-reinstall" in last, found.stderr
 
 
 def test_another_siphon_sdk_is_told_in_one_sentence(tmp_path: Path) -> None:

@@ -36,7 +36,11 @@ class _Embedded:
 
 
 def _found():
-    """Where `import siphon` leads without us, and whether that is ours; None when nowhere."""
+    """Where `import siphon` leads without us, and whose that is: `ours`, `another`, or `overwritten`, which is ours with
+    another project's `__init__.py`. None when it leads nowhere.
+
+    Nothing is imported to find out: what is not ours must not run, and ours may be half imported just now.
+    """
     try:
         spec = importlib.machinery.PathFinder.find_spec("siphon")
     except (ImportError, ValueError):
@@ -44,8 +48,20 @@ def _found():
     if spec is None:
         return None
     for place in spec.submodule_search_locations or ():
-        return place, importlib.machinery.PathFinder.find_spec("siphon._surface", [place]) is not None
-    return spec.origin, False
+        if importlib.machinery.PathFinder.find_spec("siphon._surface", [place]) is None:
+            return place, "another"
+        return place, "ours" if _names_surface(spec.loader) else "overwritten"
+    return spec.origin, "another"
+
+
+def _names_surface(loader):
+    """Whether this `__init__` speaks of `_surface`, as ours does. One without a source is taken for ours."""
+    try:
+        source = loader.get_source("siphon")
+    except (AttributeError, ImportError):
+        # A folder without an `__init__.py` has a loader that gives no text of ours.
+        return False
+    return source is None or "_surface" in source
 
 
 def offer(files, native, host):
@@ -54,14 +70,16 @@ def offer(files, native, host):
     In a `host` interpreter, one that was not started by us, the installed files serve when they are ours: they are the
     ones an editor and a debugger show.
     """
-    found = _found()
-    place, ours = found or (None, False)
-    if host and ours:
+    place, whose = _found() or (None, None)
+    if host and whose == "ours":
         import siphon
 
         return None
+    repair = "uninstall that project, then `pip install --force-reinstall` the wheel of siphon-sdk"
     other = sys.modules.get("siphon")
     if other is not None and not hasattr(other, "_surface"):
+        if whose == "overwritten":
+            raise ImportError(f"another project overwrote `siphon` at {place}, and is imported: {repair}", name="siphon")
         raise ImportError(
             f"another project's `siphon` ({place}) is imported already, so scripts cannot import ours: use an environment "
             "with siphon-sdk alone",
@@ -73,9 +91,11 @@ def offer(files, native, host):
 
     # An import of a submodule would have done this.
     siphon._native = native
-    if found is None or ours:
-        return None
-    return (
-        f"another project's `siphon` is installed at {place}: scripts get ours, and nothing in this process can import "
-        "that one"
-    )
+    if whose == "overwritten":
+        return f"another project overwrote `siphon` at {place}: scripts get ours, an editor does not; {repair}"
+    if whose == "another":
+        return (
+            f"another project's `siphon` is installed at {place}: scripts get ours, and nothing in this process can "
+            "import that one"
+        )
+    return None
