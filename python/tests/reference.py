@@ -164,6 +164,7 @@ def pages() -> dict[str, str]:
         "# The package `siphon`\n\nMade from the package itself by `UPDATE_REFERENCE=1`; do not edit.\n\n"
         f"{intro}\n\nTypes: {types} · [exceptions](exceptions.md)\n\n{_namespace_roles()}\n\n"
         "Importing a namespace of another role raises ImportError that names the roles which have it; one that is not\n"
-        "built yet says that it is not in this version.\n"
+        "built yet says that it is not in this version.\n\n"
+        "What tests of scripts import is on [the pages of `siphon_sdk`](kit/README.md).\n"
     )
     return made

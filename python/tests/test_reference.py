@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+import kit_reference
 import reference
 import siphon
+import siphon_sdk
 from siphon import _surface
 
 UPDATE = os.environ.get("UPDATE_REFERENCE") == "1"
@@ -29,7 +31,37 @@ def test_the_reference_pages_are_made_from_the_package() -> None:
     pages = reference.pages()
     for name, text in pages.items():
         held(reference.PAGES / name, text)
-    assert {p.name for p in reference.PAGES.iterdir()} == set(pages)
+    assert {p.name for p in reference.PAGES.iterdir() if p.is_file()} == set(pages)
+
+
+def test_the_reference_pages_of_the_kit_are_made_from_its_source() -> None:
+    pages = kit_reference.pages()
+    for name, text in pages.items():
+        held(kit_reference.KIT / name, text)
+    assert {p.name for p in kit_reference.KIT.iterdir()} == set(pages)
+
+
+def test_every_public_name_of_the_kit_has_a_text_and_an_entry() -> None:
+    known = kit_reference.definitions()
+    assert set(siphon_sdk.__all__) <= set(known)
+    for name, node in known.items():
+        assert len(ast.get_docstring(node) or "") > 10, f"{name} says nothing about itself"
+        if isinstance(node, ast.ClassDef):
+            for member in kit_reference.members(node):
+                assert len(member.text) > 5, f"{name}.{member.name} says nothing about itself"
+
+
+def test_what_the_kit_gives_has_a_page_too() -> None:
+    known = kit_reference.definitions()
+    source = reference.TOP / "python/siphon_sdk"
+    classes = {
+        node.name
+        for path in source.rglob("*.py")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    }
+    given = {kind for n in known.values() if isinstance(n, ast.ClassDef) for m in kit_reference.members(n) for kind in m.kinds}
+    assert given & classes - set(known) == set()
 
 
 def test_every_public_name_has_a_text_and_an_entry() -> None:

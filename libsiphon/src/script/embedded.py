@@ -59,7 +59,7 @@ def _names_surface(loader):
     try:
         source = loader.get_source("siphon")
     except (AttributeError, ImportError):
-        # A folder without an `__init__.py` has a loader that gives no text of ours.
+        # A folder without an `__init__.py`: the other project was uninstalled, and took it along.
         return False
     return source is None or "_surface" in source
 
@@ -92,7 +92,7 @@ def offer(files, native, host):
     # An import of a submodule would have done this.
     siphon._native = native
     if whose == "overwritten":
-        return f"another project overwrote `siphon` at {place}: scripts get ours, an editor does not; {repair}"
+        return f"another project overwrote `siphon` at {place}: scripts get ours, other programs do not; {repair}"
     if whose == "another":
         return (
             f"another project's `siphon` is installed at {place}: scripts get ours, and nothing in this process can "

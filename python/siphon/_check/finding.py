@@ -16,10 +16,15 @@ class Problem:
     """One finding. An error fails `--check`; a warning is only printed."""
 
     file: str
+    """The file it is about."""
     line: int
+    """Its line, from 1; 0 where none is known."""
     column: int
+    """Its column, from 1; 0 where none is known."""
     severity: Severity
+    """`error` or `warning`."""
     message: str
+    """What is wrong, and what would be right."""
 
     def __str__(self) -> str:
         what = f"warning: {self.message}" if self.severity == "warning" else self.message

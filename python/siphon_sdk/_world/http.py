@@ -18,38 +18,53 @@ class HttpRequest:
     """A request that a script made."""
 
     method: str
+    """Its method, as the client wrote it."""
     url: str
+    """The whole URL, with scheme, host and query."""
     headers: Mapping[str, str]
     """Names in lower case."""
     body: bytes
+    """The octets of the body."""
     at: float
     """Virtual Unix time."""
 
     @property
     def text(self) -> str:
+        """The body as text."""
         return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
+        """The body read as JSON; ValueError when it is none."""
         return json_text.loads(self.body)
 
 
 @dataclass
 class Fake:
-    """One row of the table."""
+    """One row of the table of faked answers, as `Http.add` made it."""
 
     method: str
+    """The method it answers; `*` for any."""
     url: str
+    """The URL it answers, `*` standing for anything."""
     status: int
+    """Status code of its answers."""
     headers: list[tuple[str, str]]
+    """Header fields of its answers."""
     body: bytes
+    """Body of its answers."""
     delay: float
+    """Virtual seconds until an answer comes."""
     error: BaseException | None
+    """What comes instead of an answer."""
     times: int | None
+    """How many requests it answers; None for any number."""
     reply: Callable[[HttpRequest], Any] | None
+    """What makes each answer, where that was given."""
     calls: list[HttpRequest] = field(default_factory=list)
     """The requests that it answered."""
 
     def fits(self, method: str, url: str) -> bool:
+        """Whether it would answer such a request now."""
         if self.times is not None and len(self.calls) >= self.times:
             return False
         if self.method not in ("*", method):
@@ -76,7 +91,7 @@ def _parts(url: str) -> tuple[str, int]:
 
 
 class Http:
-    """The faked HTTP servers of a world."""
+    """The faked HTTP servers that a script can ask. Other hosts are refused, see `allow_network`."""
 
     def __init__(self, now_us: Callable[[], int], refuse: Callable[[str], RealNetwork]) -> None:
         self._now_us, self._refuse = now_us, refuse
