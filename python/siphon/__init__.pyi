@@ -162,13 +162,15 @@ class Request:
         headers: Mapping[str, _Value] | None = None,
         body: bytes | str | None = None,
         content_type: str | None = None,
+        reliable: Literal[False] = False,
     ) -> None:
         """Decides: answers with this status code, 100 to 699 (RFC 3261 8.2.6, 16.7 for what is forwarded instead).
 
         Without `reason` the registered phrase is used. `body` is octets or text, `text/plain` unless
         `content_type` says otherwise; without one, what `set_reply_body` left. To an ACK nothing is sent and
         the log has an error. After `registrar.save` a 2xx merges into the recorded answer, and a failure takes
-        the bindings back. Raises ValueError for another code and for CR, LF or NUL in any text.
+        the bindings back. Raises ValueError for another code, for CR, LF or NUL in any text, and for
+        `reliable=True` (RFC 3262), which is not in this version.
         """
     def relay(
         self,
@@ -632,13 +634,20 @@ class _Proxy:
 @final
 class _Registrar:
     """The location service of the node: addresses of record and their bindings (RFC 3261 10)."""
-    def save(self, request: Request, force: bool = False, aliases: Sequence[str] | None = None) -> bool:
+    def save(
+        self,
+        request: Request,
+        force: bool = False,
+        aliases: Sequence[str] | None = None,
+        flow_token: None = None,
+    ) -> bool:
         """Stores the bindings of a REGISTER and records the answer: 200 with the contacts, Path, Service-Route and
         GRUU, or 400, 403, 423, 500, 503 (RFC 3261 10.3). True when they are stored. The answer leaves when the
         handler returns.
 
         `force` has them replace all others of the address of record, whatever Call-ID and CSeq say. `aliases`
         are further addresses of record that share them. A later `reply` with 300 or more takes them back.
+        Raises ValueError for a `flow_token`, which is not in this version.
         """
     def lookup(self, uri: _Address) -> list[Contact]:
         """The bindings of an address of record, best `q` first, also for an alias or a GRUU (RFC 5627); an empty

@@ -6,7 +6,7 @@ use crate::driver::engine::Engine;
 use crate::driver::world::World;
 use crate::engine::{Effect, Effects, Input};
 use crate::event::{Classes, Event, Kind};
-use crate::policy::{Notice, Policy, PolicyOutput, Want};
+use crate::policy::{Policy, PolicyOutput, Want};
 use std::collections::VecDeque;
 
 /// Timers do not wake a shard twice within this time; they fire that much late at most, and at once when something else
@@ -149,12 +149,12 @@ impl<E: Engine> Core<E> {
                     let input = Input::Originate { wait, request: Box::new(request) };
                     self.engine.handle(input, now, &mut self.effects);
                 }
-                Want::Tell(Notice::HandlerRan { handler, took, ok }) => {
-                    let shard = world.shard();
+                Want::Tell(notice) => {
+                    let (shard, is_read) = (world.shard(), self.effects.is_read(Classes::HANDLERS));
                     self.effects.tell(Classes::HANDLERS, || Event {
                         at: now,
                         shard,
-                        kind: Kind::HandlerRan { handler, took, ok },
+                        kind: Kind::of(notice, is_read),
                     });
                 }
             }

@@ -205,7 +205,7 @@ impl Intake {
                 if is_new_work(&message) {
                     self.refuse(&flow, message.bytes(), method, reason, now, world);
                 } else {
-                    world.count_shed(reason, method, now);
+                    world.count_shed(reason, method, message.bytes(), now);
                 }
             }
             Post::Mail(Mail::Send { report, .. }) => world.fail(report),
@@ -241,7 +241,7 @@ impl Intake {
         world: &mut World,
     ) {
         self.has_shed = true;
-        world.count_shed(reason, method, now);
+        world.count_shed(reason, method, bytes, now);
         let (low, high) = world.shared.overload.retry_after;
         let retry_after = low.saturating_add(self.rng.below(u64::from(high.saturating_sub(low)) + 1) as u32);
         let digest = self.admitted.digest(bytes) & 0xffff_ffff;

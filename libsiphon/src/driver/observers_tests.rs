@@ -4,7 +4,7 @@ use crate::event::{Kind, ShedReason};
 use crate::wire::sip::Method;
 
 fn event(n: u8) -> Event {
-    let kind = Kind::Shed { reason: ShedReason::Overload, method: Method::Invite };
+    let kind = Kind::Shed { reason: ShedReason::Overload, method: Method::Invite, call_id: None };
     Event { at: Instant::EPOCH, shard: n, kind }
 }
 

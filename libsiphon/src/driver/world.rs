@@ -2,7 +2,7 @@
 
 use crate::base::flow::{ConnectionId, Egress, Transport};
 use crate::base::slab::Key;
-use crate::base::text::Octets;
+use crate::base::text::{Octets, Text};
 use crate::base::time::Instant;
 use crate::driver::mailbox::Post;
 use crate::driver::shared::Shared;
@@ -16,7 +16,7 @@ use crate::net::mmsg::SendBatch;
 use crate::net::udp::UdpSocket;
 use crate::policy::{Commit, Ticket};
 use crate::proto::locate::{Lookup, Records};
-use crate::wire::sip::Method;
+use crate::wire::sip::{Method, call_id_of};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -188,9 +188,11 @@ impl World {
         }
     }
 
-    pub(super) fn count_shed(&mut self, reason: ShedReason, method: Method, at: Instant) {
+    pub(super) fn count_shed(&mut self, reason: ShedReason, method: Method, bytes: &[u8], at: Instant) {
         self.shared.counters.count_shed(reason);
-        self.tell_edge(at, Kind::Shed { reason, method });
+        let is_read = self.shared.events.classes().contains(Classes::EDGE);
+        let call_id = is_read.then(|| call_id_of(bytes)).flatten().map(Text::from);
+        self.tell_edge(at, Kind::Shed { reason, method, call_id });
     }
 
     /// Puts everything on its way that this turn queued.

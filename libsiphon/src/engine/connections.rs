@@ -113,6 +113,7 @@ impl Shard {
                 aor: change.aor.clone(),
                 contact: change.binding.uri.clone(),
                 change: change.kind,
+                call_id: change.binding.call_id.clone(),
             });
         }
     }

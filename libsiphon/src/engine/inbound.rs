@@ -17,7 +17,7 @@ use crate::proto::proxy::{route, validate};
 use crate::proto::transaction::Outputs;
 use crate::proto::transaction::key::Lookup;
 use crate::proto::transaction::server::{Input as ServerInput, Output as ServerOutput, Server as Machine};
-use crate::wire::sip::{Message, Method, Refused};
+use crate::wire::sip::{HeaderId, Message, Method, Refused};
 use std::collections::VecDeque;
 
 impl Shard {
@@ -281,8 +281,12 @@ impl Shard {
         if let Some(message) = &refused.message {
             self.reply_stateless(flow, message, status, Some(&fault), &[], out);
         }
-        let flow = *flow;
-        self.tell(out, Classes::EDGE, || Kind::Refused { flow, status, answered, fault });
+        let (flow, is_read) = (*flow, out.is_read(Classes::EDGE));
+        let call_id = || {
+            let message = refused.message.as_ref().filter(|m| is_read && m.has(HeaderId::CallId))?;
+            Some(message.call_id().into())
+        };
+        self.tell(out, Classes::EDGE, || Kind::Refused { flow, status, answered, fault, call_id: call_id() });
     }
 
     fn shed(&mut self, flow: &Flow, message: &Message, reason: ShedReason, out: &mut Effects) {
@@ -292,7 +296,9 @@ impl Shard {
         let header = (Text::from("Retry-After"), Text::from(seconds.to_string()));
         let method = message.method();
         self.reply_stateless(flow, message, 503, None, &[header], out);
-        self.tell(out, Classes::EDGE, || Kind::Shed { reason, method });
+        let is_read = out.is_read(Classes::EDGE);
+        let call_id = || is_read.then(|| message.call_id().into());
+        self.tell(out, Classes::EDGE, || Kind::Shed { reason, method, call_id: call_id() });
     }
 
     pub(crate) fn find_server(&self, lookup: &Lookup) -> Option<Key> {

@@ -441,3 +441,21 @@ fn options_that_require_what_is_unknown_here_are_420_by_the_role_procedure() {
     table.receive(ALICE, &to_bob.replace("CSeq: 1", "CSeq: 3"));
     assert!(table.last().starts_with("SIP/2.0 404"));
 }
+
+#[test]
+fn what_is_refused_or_turned_away_is_told_with_its_call_id() {
+    let mut table = Table::new(|_| relay());
+    table.receive(ALICE, &invite().replace("CSeq: 1 INVITE", "CSeq: 1 BYE"));
+    table.shard.drain();
+    table.receive(ALICE, &invite());
+    let told: Vec<_> = table
+        .told
+        .iter()
+        .filter_map(|kind| match kind {
+            Kind::Refused { call_id, .. } => Some(("refused", call_id.as_deref())),
+            Kind::Shed { call_id, .. } => Some(("shed", call_id.as_deref())),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [("refused", Some("call-1")), ("shed", Some("call-1"))]);
+}

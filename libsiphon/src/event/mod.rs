@@ -4,6 +4,7 @@
 use crate::base::flow::{Egress, Flow};
 use crate::base::text::{Octets, Text};
 use crate::base::time::{Duration, Instant};
+use crate::policy::Notice;
 use crate::wire::sip::{Message, Method};
 
 /// A set of event classes.
@@ -149,6 +150,8 @@ pub enum Kind {
         answered: bool,
         /// What was wrong.
         fault: Text,
+        /// Call-ID of the message, where one is known and somebody reads it.
+        call_id: Option<Text>,
     },
     /// A message was turned away for want of room.
     Shed {
@@ -156,6 +159,8 @@ pub enum Kind {
         reason: ShedReason,
         /// Of what.
         method: Method,
+        /// Call-ID of the message, where one is known and somebody reads it.
+        call_id: Option<Text>,
     },
     /// A transaction began.
     TransactionStarted {
@@ -203,6 +208,8 @@ pub enum Kind {
         took: Duration,
         /// False when it raised.
         ok: bool,
+        /// Call-ID of the message, where one is known and somebody reads it.
+        call_id: Option<Text>,
     },
     /// A handler failed and the request was answered 500.
     PolicyFailed {
@@ -219,6 +226,8 @@ pub enum Kind {
         contact: Text,
         /// What happened to it.
         change: BindingChange,
+        /// Call-ID of the REGISTER that last touched it.
+        call_id: Text,
     },
     /// A connection was opened or accepted.
     ConnectionOpened {
@@ -233,6 +242,13 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What a policy reports. `is_read` says whether somebody reads it, beside counters.
+    pub fn of(notice: Notice, is_read: bool) -> Kind {
+        let Notice::HandlerRan { handler, took, ok, request } = notice;
+        let call_id = request.filter(|_| is_read).map(|request| request.call_id().into());
+        Kind::HandlerRan { handler, took, ok, call_id }
+    }
+
     /// The class a subscriber asks for to see this.
     pub const fn class(&self) -> Classes {
         match self {

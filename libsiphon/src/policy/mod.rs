@@ -82,6 +82,8 @@ pub enum Notice {
         took: Duration,
         /// False when it raised.
         ok: bool,
+        /// The request it was about, if any.
+        request: Option<Message>,
     },
 }
 

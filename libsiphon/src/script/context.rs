@@ -84,10 +84,15 @@ impl Context {
         *locked(&self.message) = message;
     }
 
+    /// The message being handled.
+    pub(crate) fn message(&self) -> Option<Message> {
+        locked(&self.message).clone()
+    }
+
     /// Hands `f` the Call-ID of the message being handled.
     pub(crate) fn with_call_id<R>(&self, f: impl FnOnce(Option<&str>) -> R) -> R {
         // A clone, so that a log sink is not called under the lock.
-        let message = locked(&self.message).clone();
+        let message = self.message();
         f(message.as_ref().map(|m| m.call_id()))
     }
 

@@ -93,7 +93,12 @@ impl ScriptNode {
         let event = |change: Change| Event {
             at: now,
             shard: 0,
-            kind: Kind::Binding { aor: change.aor, contact: change.binding.uri, change: change.kind },
+            kind: Kind::Binding {
+                aor: change.aor,
+                contact: change.binding.uri,
+                change: change.kind,
+                call_id: change.binding.call_id,
+            },
         };
         self.events.push_all(&mut changes.into_iter().map(event).collect());
     }

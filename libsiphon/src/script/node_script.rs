@@ -14,6 +14,7 @@ use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::event::BindingChange;
 use crate::policy::{Interest, OriginatedRequest, Outcome, Ticket, Verdict};
+use crate::wire::sip::Message;
 use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
 use std::collections::VecDeque;
@@ -162,7 +163,7 @@ pub(crate) enum Posted {
     /// A binding changed.
     Binding { aor: Text, change: BindingChange },
     /// A handler ran in the lane.
-    Ran { event: Event, took: Duration, ok: bool },
+    Ran { event: Event, took: Duration, ok: bool, request: Option<Message> },
 }
 
 /// What may wait for a shard's policy; beyond it binding changes are dropped, the rest never comes close.

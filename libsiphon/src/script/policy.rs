@@ -19,6 +19,7 @@ use crate::policy::{
     Decision, Interest, Notice, Outcome, Policy, PolicyOutput, Question, QuestionKind, Ticket, Verdict,
     WaitId, Want,
 };
+use crate::wire::sip::Message;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -81,8 +82,19 @@ impl ScriptPolicy {
 
     /// Tells the observers that a handler ran.
     pub(crate) fn ran(&self, event: Event, took: Duration, ok: bool, out: &mut PolicyOutput) {
+        self.ran_about(event, took, ok, self.context.message(), out);
+    }
+
+    fn ran_about(
+        &self,
+        event: Event,
+        took: Duration,
+        ok: bool,
+        request: Option<Message>,
+        out: &mut PolicyOutput,
+    ) {
         if let Some(name) = self.names.get(event as usize) {
-            out.wants.push(Want::Tell(Notice::HandlerRan { handler: name.clone(), took, ok }));
+            out.wants.push(Want::Tell(Notice::HandlerRan { handler: name.clone(), took, ok, request }));
         }
     }
 
@@ -174,7 +186,7 @@ impl ScriptPolicy {
                 out.wants.push(Want::SendRequest { wait, request: *request });
             }
             Posted::Binding { aor, change } => self.binding_changed(aor, change, now, out),
-            Posted::Ran { event, took, ok } => self.ran(event, took, ok, out),
+            Posted::Ran { event, took, ok, request } => self.ran_about(event, took, ok, request, out),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::policy::Target;
 use crate::wire::sip::{Params, Uri, unquote};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Arc;
@@ -197,15 +198,20 @@ impl Registrar {
     /// returns.
     ///
     /// `force` has them replace all others of the address of record, whatever Call-ID and CSeq say. `aliases` are
-    /// further addresses of record that share them. A later `reply` with 300 or more takes them back.
-    #[pyo3(signature = (request, force=false, aliases=None))]
+    /// further addresses of record that share them. A later `reply` with 300 or more takes them back. Raises ValueError
+    /// for a `flow_token`, which is not in this version.
+    #[pyo3(signature = (request, force=false, aliases=None, flow_token=None))]
     fn save(
         &self,
         py: Python<'_>,
         request: &Bound<'_, Request>,
         force: bool,
         aliases: Option<Vec<String>>,
+        flow_token: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
+        if flow_token.is_some() {
+            return Err(PyValueError::new_err("registrar.save(flow_token=) is not in this version"));
+        }
         let context = context::current()?;
         let mut state = request.get().state();
         state.alive()?;

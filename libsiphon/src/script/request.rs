@@ -273,8 +273,10 @@ impl Request {
     /// Without `reason` the registered phrase is used. `body` is octets or text, `text/plain` unless `content_type`
     /// says otherwise; without one, what `set_reply_body` left. To an ACK nothing is sent and the log has an error.
     /// After `registrar.save` a 2xx merges into the recorded answer, and a failure takes the bindings back. Raises
-    /// ValueError for another code and for CR, LF or NUL in any text.
-    #[pyo3(signature = (code, reason=None, headers=None, body=None, content_type=None))]
+    /// ValueError for another code, for CR, LF or NUL in any text, and for `reliable=True` (RFC 3262), which is not in
+    /// this version.
+    #[pyo3(signature = (code, reason=None, headers=None, body=None, content_type=None, reliable=false))]
+    #[allow(clippy::too_many_arguments, reason = "the keywords scripts know")]
     fn reply(
         &self,
         py: Python<'_>,
@@ -283,7 +285,11 @@ impl Request {
         headers: Option<&Bound<'_, PyAny>>,
         body: Option<&Bound<'_, PyAny>>,
         content_type: Option<&str>,
+        reliable: bool,
     ) -> PyResult<()> {
+        if reliable {
+            return Err(PyValueError::new_err("request.reply(reliable=True) is not in this version"));
+        }
         let mut spec = ReplySpec::code(status(code)?);
         spec.reason = reason.map(convert::safe).transpose()?.map(Text::from);
         spec.headers.extend(convert::header_fields(headers)?.into_iter().map(|(n, v)| (n.into(), v.into())));

@@ -7,7 +7,7 @@ use crate::base::text::Octets;
 use crate::base::time::Instant;
 use crate::engine::{Effect, Effects, Input, Mail, Node, SendReport, Shard};
 use crate::event::{Classes, Event as Told, Kind};
-use crate::policy::{Notice, Policy, PolicyOutput, Want};
+use crate::policy::{Policy, PolicyOutput, Want};
 use crate::proto::transaction::Cells;
 use crate::sim::connections::{Connection, Connections};
 use crate::sim::reading::Reading;
@@ -575,8 +575,8 @@ impl SimNode {
                 Want::SendRequest { wait, request } => {
                     inputs.push_back(Input::Originate { wait, request: Box::new(request) });
                 }
-                Want::Tell(Notice::HandlerRan { handler, took, ok }) => {
-                    self.tell(shard, Classes::HANDLERS, Kind::HandlerRan { handler, took, ok }, wire);
+                Want::Tell(notice) => {
+                    self.tell(shard, Classes::HANDLERS, Kind::of(notice, true), wire);
                 }
             }
         }

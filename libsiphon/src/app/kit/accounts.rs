@@ -95,7 +95,12 @@ impl Kit {
         let now = self.net.now();
         node.keepalive.observe(&changes, now);
         let event = |change: Change| {
-            let kind = Kind::Binding { aor: change.aor, contact: change.binding.uri, change: change.kind };
+            let kind = Kind::Binding {
+                aor: change.aor,
+                contact: change.binding.uri,
+                change: change.kind,
+                call_id: change.binding.call_id,
+            };
             Event { at: now, shard: 0, kind }
         };
         self.events.push_all(&mut changes.into_iter().map(event).collect());

@@ -116,17 +116,18 @@ impl Observer for EventLog {
 
     fn see(&mut self, event: &Event) {
         match &event.kind {
-            Kind::Refused { flow, status, answered, fault } => {
+            Kind::Refused { flow, status, answered, fault, call_id } => {
                 if self.rationed(event) {
                     let text = if *answered { "refused a message" } else { "dropped a message" };
-                    let line =
-                        self.line(event, Level::Warn, text, None).with("peer", flow.remote.to_string());
+                    let line = self
+                        .line(event, Level::Warn, text, call_id.as_deref())
+                        .with("peer", flow.remote.to_string());
                     line.with("status", status.to_string()).with("fault", &**fault).write();
                 }
             }
-            Kind::Shed { reason, method } => {
+            Kind::Shed { reason, method, call_id } => {
                 if self.rationed(event) {
-                    let line = self.line(event, Level::Warn, "turned a request away", None);
+                    let line = self.line(event, Level::Warn, "turned a request away", call_id.as_deref());
                     line.with("reason", reason.label()).with("method", method.name()).write();
                 }
             }
@@ -161,12 +162,14 @@ impl Observer for EventLog {
                     None => line.write(),
                 }
             }
-            Kind::HandlerRan { handler, took, ok } => {
-                let line = self.line(event, Level::Debug, "handler ran", None).with("handler", &**handler);
+            Kind::HandlerRan { handler, took, ok, call_id } => {
+                let line = self.line(event, Level::Debug, "handler ran", call_id.as_deref());
+                let line = line.with("handler", &**handler);
                 line.with("took_us", took.as_micros().to_string()).with("ok", ok.to_string()).write();
             }
-            Kind::Binding { aor, contact, change } => {
-                let line = self.line(event, Level::Debug, "binding changed", None).with("aor", &**aor);
+            Kind::Binding { aor, contact, change, call_id } => {
+                let line =
+                    self.line(event, Level::Debug, "binding changed", Some(call_id)).with("aor", &**aor);
                 line.with("contact", &**contact).with("change", change.label()).write();
             }
             Kind::ConnectionOpened { flow } | Kind::ConnectionClosed { flow } => {

@@ -136,7 +136,13 @@ fn tracing_events_carry_the_call_id_of_their_span() {
 fn refused(second: u64) -> Event {
     let address = std::net::SocketAddr::from(([192, 0, 2, 1], 5060));
     let flow = Flow { transport: Transport::Udp, local: address, remote: address, connection: None };
-    let kind = Kind::Refused { flow, status: 400, answered: true, fault: "bad\r\nVia".into() };
+    let kind = Kind::Refused {
+        flow,
+        status: 400,
+        answered: true,
+        fault: "bad\r\nVia".into(),
+        call_id: Some("c9".into()),
+    };
     Event { at: Instant::from_unix_secs(second), shard: 1, kind }
 }
 
@@ -151,6 +157,7 @@ fn what_a_peer_can_provoke_is_rationed_and_counted() {
     let page = kept.text();
     assert_eq!(page.lines().filter(|l| l.contains("refused a message")).count(), 21);
     assert!(page.contains("untold=980"), "{page}");
+    assert!(page.contains("refused a message call_id=c9"), "{page}");
     assert!(page.contains(r#"fault="bad\r\nVia""#), "{page}");
 }
 

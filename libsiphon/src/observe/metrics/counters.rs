@@ -157,7 +157,7 @@ impl Counters {
                 BindingChange::Refreshed => {}
                 BindingChange::Deregistered | BindingChange::Expired => self.removed.add(1),
             },
-            Kind::HandlerRan { handler, took, ok } => {
+            Kind::HandlerRan { handler, took, ok, .. } => {
                 let known = HANDLERS.iter().position(|h| *h == &**handler);
                 if let Some(spread) = self.handlers.get(known.unwrap_or(HANDLERS.len() - 1)) {
                     spread.observe(*took);

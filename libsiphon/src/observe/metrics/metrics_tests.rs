@@ -54,7 +54,7 @@ fn counts_of_several_writers_are_added_up() {
             call_id: "c".into(),
         }));
         writer.count(&event(Kind::TransactionEnded { side }));
-        writer.count(&event(Kind::Shed { reason: ShedReason::Mailbox, method }));
+        writer.count(&event(Kind::Shed { reason: ShedReason::Mailbox, method, call_id: None }));
         writer.count(&event(Kind::ConnectionOpened { flow: flow() }));
         writer.message_received(Transport::Udp);
     }
@@ -95,6 +95,7 @@ fn buckets_are_cumulative() {
             handler,
             took: Duration::from_micros(took),
             ok: took != 200,
+            call_id: None,
         }));
     }
     let page =
@@ -115,7 +116,12 @@ fn a_refresh_is_no_new_registration() {
         BindingChange::Expired,
     ];
     for change in changes {
-        writer.count(&event(Kind::Binding { aor: "a".into(), contact: "c".into(), change }));
+        writer.count(&event(Kind::Binding {
+            aor: "a".into(),
+            contact: "c".into(),
+            change,
+            call_id: "i".into(),
+        }));
     }
     assert_eq!(lines(&metrics, &["siphon_registrations"]), "siphon_registrations_active 1");
 }
@@ -137,7 +143,7 @@ fn the_default_page_keeps_the_label_budget() {
     }
     for handler in 0..10_000 {
         let handler = format!("handler{handler}").into();
-        writer.count(&event(Kind::HandlerRan { handler, took: Duration::ZERO, ok: true }));
+        writer.count(&event(Kind::HandlerRan { handler, took: Duration::ZERO, ok: true, call_id: None }));
     }
     let page = metrics.text().expect("the page is text");
     let series = page.lines().filter(|l| !l.starts_with('#')).count();

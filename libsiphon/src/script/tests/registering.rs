@@ -86,3 +86,21 @@ fn save_says_whether_the_bindings_are_stored_and_natted_ones_are_told_so() {
     assert_eq!(reply(&mut rig).code, 200);
     assert_eq!(*rig.node.natted.lock().unwrap(), [true]);
 }
+
+#[test]
+fn what_the_reference_takes_and_this_version_has_not_is_taken_with_its_default_only() {
+    let mut rig = register("request.reply(200, 'Fine', reliable=False)");
+    assert_eq!(reply(&mut rig).reason.as_deref(), Some("Fine"));
+    let refused = |verb: &str| {
+        let lines =
+            format!("try:\n        {verb}\n    except ValueError as e:\n        request.reply(400, str(e))");
+        reply(&mut register(&lines)).reason.map(|reason| reason.to_string())
+    };
+    let told = refused("request.reply(200, 'Fine', reliable=True)");
+    assert_eq!(told.as_deref(), Some("request.reply(reliable=True) is not in this version"));
+    let told = refused("registrar.save(request, flow_token='t')");
+    assert_eq!(told.as_deref(), Some("registrar.save(flow_token=) is not in this version"));
+    let default = "from siphon import proxy, registrar\n@proxy.on_request\ndef route(request):\n    \
+                   registrar.save(request, flow_token=None)\n";
+    assert_eq!(reply(&mut load(default)).code, 200);
+}

@@ -46,7 +46,7 @@ pub use message::Message;
 pub use method::Method;
 pub use name_addr::NameAddr;
 pub use params::{ParamIter, Params, quote, unquote};
-pub use peek::{Peek, peek};
+pub use peek::{Peek, call_id_of, peek};
 pub use reason::reason_phrase;
 pub use request::{RequestBuilder, ack_for, cancel_for};
 pub use response::ResponseBuilder;

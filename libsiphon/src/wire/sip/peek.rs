@@ -47,6 +47,15 @@ pub fn peek(bytes: &[u8]) -> Peek {
     seen
 }
 
+/// The Call-ID of a message that is not parsed; `None` when it has none, or one that is no text.
+pub fn call_id_of(bytes: &[u8]) -> Option<&str> {
+    let head = Lines(skip_crlf(bytes)).skip(1).take_while(|line| !line.is_empty());
+    let line = { head }.find(|line| is_field(line, b"call-id") || is_field(line, b"i"))?;
+    let colon = memchr::memchr(b':', line)?;
+    let value = super::scan::trim(line.get(colon.saturating_add(1)..)?);
+    std::str::from_utf8(value).ok().filter(|value| !value.is_empty())
+}
+
 /// Lines of a header section without their CRLF; a line and its foldings come apart, save that of the header
 /// field's first line.
 struct Lines<'a>(&'a [u8]);
