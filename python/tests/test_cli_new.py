@@ -89,5 +89,18 @@ def test_a_wrong_script_is_told_by_check(tmp_path: Path, command: Command) -> No
     script.write_text("from siphon import proxy\n\n@proxy.on_reqest\ndef route(request): ...\n")
     assert command("check", script) == 2
     assert f"{script}:3:" in command.out and "on_request" in command.out
-    assert command("check", tmp_path / "none.py") == 2
-    assert command.err == f"siphon-sdk: cannot read {tmp_path}/none.py: No such file or directory\n"
+
+
+@pytest.mark.parametrize(("name", "octets"), [("none.py", None), ("latin.py", b"# \xe9\n")])
+def test_a_script_that_cannot_be_read_is_told_by_check_as_the_role_tells_it(
+    tmp_path: Path, command: Command, name: str, octets: bytes | None
+) -> None:
+    if octets is not None:
+        (tmp_path / name).write_bytes(octets)
+    (tmp_path / "siphon-proxy.yaml").write_text(f"listen: {{udp: ['127.0.0.1:0']}}\nscript: {{path: {tmp_path / name}}}\n")
+    role = "import sys; from siphon_sdk._roles import proxy; sys.argv[0] = 'siphon-proxy'; proxy()"
+    done = run("-c", role, "--config", "siphon-proxy.yaml", "--check", cwd=tmp_path)
+    told = done.stderr.splitlines()[0]
+    assert told.startswith(f"{tmp_path / name}: cannot be read: "), done.stderr
+    assert command("check", tmp_path / name) == 2
+    assert command.out.splitlines() == [told]

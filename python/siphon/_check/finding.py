@@ -28,7 +28,8 @@ class Problem:
 
     def __str__(self) -> str:
         what = f"warning: {self.message}" if self.severity == "warning" else self.message
-        return f"{self.file}:{self.line}:{self.column}: {what}"
+        place = (str(at) for at in (self.line, self.column) if at)
+        return f"{':'.join((self.file, *place))}: {what}"
 
 
 class Report:

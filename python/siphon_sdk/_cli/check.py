@@ -32,10 +32,18 @@ def add(commands: _Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    role = options.role or smallest_role(text_of(options.script))
+    role = options.role or smallest_role(_readable(options.script))
     problems = _check.check(options.script, role, options.include_path)
     for problem in problems:
         print(problem)
     if not problems:
         print(f"{options.script}: nothing wrong")
     return 2 if any(problem.severity == "error" for problem in problems) else 0
+
+
+def _readable(script: Path) -> str:
+    try:
+        return text_of(script)
+    except Trouble:
+        # The check says it, in the words of the role's own.
+        return ""
