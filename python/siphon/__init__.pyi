@@ -169,7 +169,8 @@ class Request:
         Without `reason` the registered phrase is used. `body` is octets or text, `text/plain` unless
         `content_type` says otherwise; without one, what `set_reply_body` left. To an ACK nothing is sent and
         the log has an error. After `registrar.save` a 2xx merges into the recorded answer, and a failure takes
-        the bindings back. Raises ValueError for another code and for CR, LF or NUL in any text.
+        the bindings back. Raises ValueError for another code, for CR, LF or NUL in any text, and for
+        `reliable=True` (RFC 3262), which is not in this version.
         """
     def relay(
         self,
@@ -646,6 +647,7 @@ class _Registrar:
 
         `force` has them replace all others of the address of record, whatever Call-ID and CSeq say. `aliases`
         are further addresses of record that share them. A later `reply` with 300 or more takes them back.
+        Raises ValueError for a `flow_token`, which is not in this version.
         """
     def lookup(self, uri: _Address) -> list[Contact]:
         """The bindings of an address of record, best `q` first, also for an alias or a GRUU (RFC 5627); an empty
