@@ -179,16 +179,22 @@ class SipTestHarness:
 
     def advance(self, seconds: float) -> None:
         """Lets so much virtual time pass: timers fire, phones retransmit, parked handlers go on."""
-        self._kit.advance(seconds)
+        kit = self._kit
+        with self._world.watched():
+            kit.advance(seconds)
 
     def settle(self) -> None:
         """Lets time pass until no message is under way and no handler has a question open. Timers that only wait for
         their time are left waiting. Every call that sends does this."""
-        self._kit.settle(_PATIENCE)
+        kit = self._kit
+        with self._world.watched():
+            kit.settle(_PATIENCE)
 
     def run_until_idle(self, limit: float = 3600.0) -> None:
         """Lets time pass until every transaction has ended, `limit` seconds at most."""
-        self._kit.run_until_idle(limit)
+        kit = self._kit
+        with self._world.watched():
+            kit.run_until_idle(limit)
 
     # ---- sending ----------------------------------------------------------------------------------------------------
 

@@ -14,5 +14,9 @@ class RealNetwork(OSError):
         return self.sentence
 
 
+class HandlerHangs(RuntimeError):
+    """A handler waits for something that is not of the pretended network: a thread, a lock, a loop without an end."""
+
+
 class WorldClosed(BaseException):
     """Ends a handler that still waits when its harness is closed. No `except Exception` catches it."""

@@ -75,6 +75,18 @@ def _threads() -> None:
         real(self)
 
     setattr(threading.Thread, "start", start)
+    wait: Any = threading.Thread.join
+
+    def join(self: Any, timeout: float | None = None) -> None:
+        """In the world one that can be ended: a wait in C cannot, and would come back when the interpreter ends."""
+        if current() is None or timeout is not None:
+            wait(self, timeout)
+            return
+        wait(self, 0.01)
+        while self.is_alive():
+            wait(self, 0.05)
+
+    setattr(threading.Thread, "join", join)
 
 
 def fresh_dice() -> None:

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 import gc
 import heapq
-import sys
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable
 
+from siphon_sdk._world import watch
 from siphon_sdk._world.errors import WorldClosed
 
 # Taken before anything is patched.
 _start = threading.Thread.start
-
-# Real seconds after which it is said where a handler hangs. It may be a person at a breakpoint: nothing is ended.
-PATIENCE = 30.0
 
 # Turns at one moment of virtual time; beyond it something spins.
 MOST_TURNS = 100_000
@@ -50,18 +46,15 @@ class Actor:
         gc.disable()
         self._floor.release()
         try:
-            if self._back.acquire(timeout=PATIENCE):
-                return
-            frame = sys._current_frames().get(self.thread.ident or 0)
-            stack = "".join(traceback.format_stack(frame)) if frame else ""
-            print(
-                f"siphon_sdk: a handler waits for something real for {PATIENCE:.0f} s:\n{stack}",
-                file=sys.__stderr__,
-            )
-            self._back.acquire()
+            # A wait with an end is one that Control-C interrupts everywhere.
+            thread = self.thread.ident or 0
+            while not self._back.acquire(timeout=watch.PATIENCE):
+                if not watch.debugged(thread):
+                    raise watch.hang(thread)
         except BaseException:
-            # Control-C while it has the floor: it cannot be asked for it any more.
+            # It hangs, or Control-C while it has the floor: it cannot be asked for it any more.
             self.stage.broken = True
+            watch.end(self.thread.ident or 0)
             raise
         finally:
             if collects:

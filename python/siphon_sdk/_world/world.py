@@ -14,12 +14,13 @@ from collections.abc import Callable
 from typing import Any, SupportsFloat
 
 from siphon_sdk._world import patches
-from siphon_sdk._world.errors import WorldClosed
+from siphon_sdk._world.errors import HandlerHangs, WorldClosed
 from siphon_sdk._world.http import Http
 from siphon_sdk._world.inside import here
 from siphon_sdk._world.loop import VirtualLoop
 from siphon_sdk._world.names import Net
 from siphon_sdk._world.stage import Actor, Stage
+from siphon_sdk._world.watch import Watched
 
 
 # Debuggers that sleep on the thread they hold: for them time is real.
@@ -71,6 +72,11 @@ class World:
         self._lane: deque[Callable[[], None]] = deque()
         self._in_lane = 0
         self._followers: dict[int, Stage] = {}
+        self.fault: BaseException | None = None
+        """What ended a handler that hung, or Control-C; the test gets it when the kit's call is over."""
+        self.kit_thread = 0
+        self.turn = 0
+        """Odd while code of the script runs on the kit's own thread."""
         patches.fresh_dice()
 
     @property
@@ -143,6 +149,8 @@ class World:
         """Code of the script runs on this thread from here."""
         if not here.worlds and self.stage.actor() is None:
             self.skew_us = 0
+        if threading.get_ident() == self.kit_thread and not here.worlds:
+            self.turn += 1
         here.loops.append(asyncio.events._get_running_loop())
         asyncio.events._set_running_loop(None)
         here.worlds.append(self)
@@ -154,6 +162,8 @@ class World:
         if self.native is not None:
             self.native.leave()
         here.worlds.pop()
+        if threading.get_ident() == self.kit_thread and not here.worlds:
+            self.turn += 1
         asyncio.events._set_running_loop(here.loops.pop())
 
     def _inside(self, job: Callable[[], None]) -> Callable[[], None]:
@@ -215,7 +225,18 @@ class World:
 
     def run(self) -> None:
         """Lets everybody run who does not wait."""
-        self.stage.run(lambda: self.now_us)
+        if self.fault is not None:
+            raise self.fault
+        try:
+            self.stage.run(lambda: self.now_us)
+        except (HandlerHangs, KeyboardInterrupt) as fault:
+            if self.kit_thread:
+                self.fault = fault
+            raise
+
+    def watched(self) -> Watched:
+        """Around whatever lets the node run."""
+        return Watched(self)
 
     def deadline(self) -> int | None:
         """When somebody wants to run again."""

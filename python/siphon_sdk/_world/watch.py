@@ -1,0 +1,140 @@
+"""What ends a handler that waits for something outside of the pretended network: nothing there would ever wake it."""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import signal
+import sys
+import sysconfig
+import threading
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from siphon_sdk._world.errors import HandlerHangs, WorldClosed
+
+if TYPE_CHECKING:
+    from siphon_sdk._world.world import World
+
+# Taken before anything is patched.
+_start, _join = threading.Thread.start, threading.Thread.join
+
+# Real seconds that a handler may have the floor.
+PATIENCE = 10.0
+
+_DEBUGGERS = ("bdb", "pdb", "code", "cmd", "_pydevd", "pydevd", "_pydev", "debugpy", "ipdb", "IPython", "pudb")
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_LIBRARY = sysconfig.get_paths()["stdlib"] + os.sep
+# Behind their frames the script begins.
+_EDGE = tuple(_OWN + name for name in ("harness.py", "agent.py", f"_world{os.sep}stage.py", f"_world{os.sep}watch.py"))
+
+
+def _frames(thread: int) -> list[FrameType]:
+    """The stack of a thread, outermost first."""
+    frames: list[FrameType] = []
+    frame = sys._current_frames().get(thread)
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
+
+
+def debugged(thread: int) -> bool:
+    """Whether somebody steps through the code, or stands at a breakpoint. Measuring of coverage is not that."""
+    tracers = [sys.gettrace(), threading.gettrace()]
+    if any(t is not None and not str(getattr(type(t), "__module__", "")).startswith("coverage") for t in tracers):
+        return True
+    return any(str(f.f_globals.get("__name__", "")).startswith(_DEBUGGERS) for f in _frames(thread))
+
+
+def hang(thread: int) -> HandlerHangs:
+    """The error that names the handler and the line it waits at."""
+    frames = _frames(thread)
+    edges = [at for at, frame in enumerate(frames) if frame.f_code.co_filename.startswith(_EDGE)]
+    inner = frames[edges[-1] + 1 :] if edges else frames
+    ours = [f for f in inner if not f.f_code.co_filename.startswith((_OWN, _LIBRARY, "<frozen"))]
+    where = "a handler"
+    if ours:
+        where = f"handler {ours[0].f_code.co_name} ({ours[-1].f_code.co_filename}:{ours[-1].f_lineno})"
+    return HandlerHangs(
+        f"{where} waits for something outside the network: it did not come back for {PATIENCE:g} s of real time"
+    )
+
+
+def end(thread: int) -> None:
+    """Ends a loop of Python code on another thread; one that waits in C ends when its wait does."""
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(WorldClosed))
+
+
+class Watched:
+    """While the kit's thread runs the node: Control-C and a handler that hangs there reach the test."""
+
+    active: Watched | None = None
+
+    def __init__(self, world: World) -> None:
+        self.world, self.thread = world, threading.get_ident()
+        self._before: Any = None
+        self._outer: Watched | None = None
+
+    def __enter__(self) -> None:
+        self._outer, Watched.active = Watched.active, self
+        self.world.kit_thread = self.thread
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            self._before = signal.signal(signal.SIGINT, self._interrupted)
+            _Dog.wake()
+
+    def __exit__(self, *_: object) -> None:
+        Watched.active = self._outer
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        fault, self.world.fault = self.world.fault, None
+        if fault is not None:
+            # What the script layer made of it is not what happened.
+            raise fault from None
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        if self.world.fault is None:
+            self.world.fault = KeyboardInterrupt()
+        raise self.world.fault
+
+    def bite(self) -> None:
+        """Ends the handler that hangs on the kit's thread. A signal interrupts waits that are not Python code, too."""
+        if self._before is not None and not debugged(self.thread):
+            self.world.fault = hang(self.thread)
+            signal.pthread_kill(self.thread, signal.SIGINT)
+
+
+class _Dog(threading.Thread):
+    """Looks now and then whether the kit's thread is still in the same handler."""
+
+    _one: _Dog | None = None
+
+    def __init__(self) -> None:
+        super().__init__(name="siphon-kit-watch", daemon=True)
+        self._leash = threading.Lock()
+        self._leash.acquire()
+
+    @classmethod
+    def wake(cls) -> None:
+        if cls._one is None or not cls._one.is_alive():
+            cls._one = cls()
+            _start(cls._one)
+            # A thread must not come back from a wait into an interpreter that is being taken down.
+            atexit.register(cls._one.leave)
+
+    def leave(self) -> None:
+        self._leash.release()
+        _join(self, 1.0)
+
+    def run(self) -> None:
+        seen, ticks = (-1, -1), 0
+        while not self._leash.acquire(timeout=PATIENCE / 4):
+            watched = Watched.active
+            now = (-1, -1) if watched is None else (id(watched), watched.world.turn)
+            ticks = ticks + 1 if now == seen else 0
+            seen = now
+            if watched is not None and watched.world.turn % 2 and ticks >= 4:
+                ticks = 0
+                watched.bite()
