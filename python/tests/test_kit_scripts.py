@@ -74,10 +74,29 @@ def test_print_and_logging_land_in_the_log_with_their_line() -> None:
     kit = answering("print('here', request.method)\nlog.warning('there', code=7)\nrequest.reply(200)")
     kit.send_request("OPTIONS", "sip:localhost")
     here, there = kit.log[0], kit.log[1]
+    assert not kit.log.errors
     assert (here.level, here.text) == ("info", "here OPTIONS") and here.fields["line"].startswith("<test>")
     assert (there.level, there.fields["code"]) == ("warning", "7")
     kit.log.clear()
     assert len(kit.log) == 0
+
+
+def test_what_a_script_says_by_logging_and_warnings_lands_in_the_log_with_its_line() -> None:
+    body = """
+logging.getLogger('x').info('logged %d', 2)
+logging.getLogger('asyncio').info('too quiet')
+warnings.warn('warned')
+logging.error('bad')
+request.reply(200)"""
+    kit = answering(body, "import logging, warnings\nwarnings.simplefilter('always')")
+    kit.send_request("OPTIONS", "sip:localhost")
+    said = [(line.level, line.text, line.fields["line"]) for line in kit.log]
+    assert said == [
+        ("info", "logged 2", "<test>:6"),
+        ("warning", "UserWarning: warned", "<test>:8"),
+        ("error", "bad", "<test>:9"),
+    ]
+    assert all(line.call_id for line in kit.log)
 
 
 def test_a_reload_replaces_the_script_and_a_broken_one_does_not(tmp_path: Path) -> None:

@@ -22,10 +22,11 @@ def install() -> None:
         return
     _installed = True
     # They need a world to exist, and the world needs this module.
-    from siphon_sdk._world import sockets, tls
+    from siphon_sdk._world import sockets, tls, voices
 
     sockets.install()
     tls.install()
+    voices.install()
     _new_event_loop()
     _pools()
     _threads()

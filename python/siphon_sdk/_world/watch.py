@@ -26,6 +26,8 @@ PATIENCE = 10.0
 _DEBUGGERS = ("bdb", "pdb", "code", "cmd", "_pydevd", "pydevd", "_pydev", "debugpy", "ipdb", "IPython", "pudb")
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARY = sysconfig.get_paths()["stdlib"] + os.sep
+# Waits for hosts that the test allowed; they have limits of their own.
+_REAL = tuple(f"{_OWN}_world{os.sep}{name}" for name in ("real.py", "sockets.py", "tls.py"))
 # Behind their frames the script begins.
 _EDGE = tuple(_OWN + name for name in ("harness.py", "agent.py", f"_world{os.sep}stage.py", f"_world{os.sep}watch.py"))
 
@@ -41,11 +43,15 @@ def _frames(thread: int) -> list[FrameType]:
 
 
 def debugged(thread: int) -> bool:
-    """Whether somebody steps through the code, or stands at a breakpoint. Measuring of coverage is not that."""
+    """Whether somebody steps through the code, stands at a breakpoint, or waits for a
+    real host that the test allowed. Measuring of coverage is not that."""
     tracers = [sys.gettrace(), threading.gettrace()]
     if any(t is not None and not str(getattr(type(t), "__module__", "")).startswith("coverage") for t in tracers):
         return True
-    return any(str(f.f_globals.get("__name__", "")).startswith(_DEBUGGERS) for f in _frames(thread))
+    frames = _frames(thread)
+    return any(
+        str(f.f_globals.get("__name__", "")).startswith(_DEBUGGERS) or f.f_code.co_filename.startswith(_REAL) for f in frames
+    )
 
 
 def hang(thread: int) -> HandlerHangs:
