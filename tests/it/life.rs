@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use siphon_tests::daemon::{CONFIG, Daemon};
+use siphon_tests::daemon::{CONFIG, Daemon, options_text};
 use siphon_tests::peer::Peer;
 use siphon_tests::phone::Phone;
 use siphon_tests::scratch::Scratch;
@@ -16,6 +16,8 @@ fn yaml(level: &str, format: &str, more: &str) -> String {
     )
 }
 
+const ACCOUNTS: &str = "domain: {local: [example.com]}\nauth: {users: {two: secret}}\n";
+
 /// A phone that asks once and got an answer.
 fn options(daemon: &Daemon, call_id: &str) -> u16 {
     daemon.options(call_id).map_or(0, |m| m.status())
@@ -23,20 +25,30 @@ fn options(daemon: &Daemon, call_id: &str) -> u16 {
 
 #[test]
 fn a_request_is_counted_and_its_call_id_is_in_the_log_as_json() {
-    let daemon = Daemon::start(&yaml("debug", "json", ""));
+    let daemon = Daemon::start(&yaml("debug", "json", ACCOUNTS));
     assert!(daemon.get("/readyz").starts_with("HTTP/1.1 200"));
     assert_eq!(options(&daemon, "life-1"), 200);
+    let peer = Peer::udp(daemon.sip());
+    peer.send(&options_text(&peer, "life-2").replace("CSeq: 1 OPTIONS", "CSeq: 1 BYE"));
+    assert_eq!(peer.receive(Duration::from_secs(5)).map(|m| m.status()), Some(400));
+    Phone::udp(daemon.sip(), "two").register_as("Contact: <sip:a@192.0.2.1>\nExpires: 300", "secret", 200);
+    for what in ["refused a message", "binding changed", "handler ran", "transaction answered"] {
+        daemon.wait_for(what);
+    }
     let log = daemon.wait_for("\"call_id\":\"life-1\"");
     for line in log.lines() {
         let value: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
         assert!(value["ts"].is_string() && value["level"].is_string() && value["msg"].is_string(), "{line}");
+        // Of all that the node tells only what a connection does is about no message.
+        if value["target"] == "siphon::sip" {
+            assert!(value["call_id"].is_string(), "{line}");
+        }
     }
 }
 
 #[test]
 fn the_metrics_page_counts_what_happened() {
-    let accounts = "domain: {local: [example.com]}\nauth: {users: {two: secret}}\n";
-    let config = yaml("info", "pretty", accounts).replace("admin: {listen: \"127.0.0.1:0\"}\n", "");
+    let config = yaml("info", "pretty", ACCOUNTS).replace("admin: {listen: \"127.0.0.1:0\"}\n", "");
     let daemon = Daemon::start(&config);
     for n in 0..3 {
         assert_eq!(options(&daemon, &format!("count-{n}")), 200);
