@@ -79,6 +79,8 @@ def options(annotation: ast.expr | None, surface: Surface) -> list[Kind] | None:
         case ast.Subscript(value=ast.Name(id="Optional"), slice=inner):
             a = options(inner, surface)
             return None if a is None else [*a, NONE]
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Constant(value=bool())):
+            return [Kind("bool")]
         case ast.Subscript(value=ast.Name(id="Literal")):
             return [STR]
         case ast.Subscript(value=ast.Name(id=("list" | "Awaitable" | "Coroutine") as name), slice=inner):

@@ -9,6 +9,6 @@ def route(request):
     if request.method == "REGISTER":
         registrar.save()
     elif request.method == "OPTIONS":
-        request.reply(200, "OK", None, None, None, None)
+        request.reply(200, "OK", None, None, None, False, None)
     else:
         request.relay("sip:192.0.2.1", next_hop="sip:192.0.2.2", retries=3)
