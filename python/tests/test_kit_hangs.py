@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -36,6 +37,20 @@ def harness(hang: str, lane: bool) -> SipTestHarness:
     kit = SipTestHarness()
     kit.load_source(SCRIPT.format(before="time.sleep(0.01)" if lane else "pass", hang=hang))
     return kit
+
+
+@pytest.fixture(autouse=True)
+def sigint() -> Iterator[None]:
+    # pytest in the background of a shell begins with the signal ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_handler_that_hangs_is_named_where_the_shell_has_control_c_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    test_a_handler_that_hangs_is_named("a_lock", False, monkeypatch)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 
 
 @pytest.mark.parametrize("lane", [False, True])

@@ -87,7 +87,8 @@ class Watched:
         self._outer, Watched.active = Watched.active, self
         self.world.kit_thread = self.thread
         main = threading.current_thread() is threading.main_thread()
-        if main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ignored is what a shell makes of it for commands in the background, CI's among them.
+        if main and signal.getsignal(signal.SIGINT) in (signal.default_int_handler, signal.SIG_IGN):
             self._before = signal.signal(signal.SIGINT, self._interrupted)
             _Dog.wake()
 
@@ -102,6 +103,8 @@ class Watched:
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         if self.world.fault is None:
+            if self._before is signal.SIG_IGN:
+                return
             self.world.fault = KeyboardInterrupt()
         raise self.world.fault
 
