@@ -119,12 +119,14 @@ class Metrics:
         return found
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of the samples of a series that bear these labels; 0.0 when there are none. KeyError when no series of
-        that name exists."""
+        """The sum of the samples of a series that bear these labels; 0.0 when there are none. KeyError for a name that is
+        nearly that of a series, or begins with `siphon_` and is none of the node's."""
         samples, wanted = self.samples(name), set(labels.items())
         if not samples and name not in (series := self.names):
-            near = difflib.get_close_matches(name, series, 3, 0.5)
-            raise KeyError(f"no metric {name}" + (f"; there is {', '.join(near)}" if near else ""))
+            # A metric of the script's with labels is not on the page before it has counted something.
+            near = difflib.get_close_matches(name, series, 3, 0.85)
+            if near or name.startswith("siphon_"):
+                raise KeyError(f"no metric {name}" + (f"; there is {', '.join(near)}" if near else ""))
         return sum(value for have, value in samples.items() if wanted <= set(have))
 
     @property
