@@ -4,11 +4,11 @@
 use super::call::Call;
 use super::context::{self, Context};
 use super::dispatch::{conclude, post_wants};
+use super::errors::Cancelled;
 use super::generation::Generation;
 use super::handler::Handler;
 use super::interpreter::support;
 use super::node_script::{Posted, Script};
-use super::request::Cancelled;
 use crate::policy::{Ticket, Verdict};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;

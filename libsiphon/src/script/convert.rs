@@ -5,7 +5,7 @@ use super::uri::SipUri;
 use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::policy::Target;
-use crate::wire::sip::{NameAddr, Uri};
+use crate::wire::sip::{Message, Method, NameAddr, Uri};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyFloat, PyInt, PyString};
@@ -136,4 +136,27 @@ pub(crate) fn target(value: &Bound<'_, PyAny>) -> PyResult<Target> {
         return Ok(uri.get().target());
     }
     Ok(Target::uri(uri_text(value)?))
+}
+
+/// The names of methods as Python strings, made once.
+pub(crate) fn method_name<'py>(py: Python<'py>, message: &Message) -> Bound<'py, PyString> {
+    static NAMES: pyo3::sync::PyOnceLock<Vec<Py<PyString>>> = pyo3::sync::PyOnceLock::new();
+    let names = NAMES
+        .get_or_init(py, || Method::ALL.iter().map(|m| PyString::intern(py, m.name()).unbind()).collect());
+    match message.method() {
+        Method::Other => PyString::new(py, message.method_name()),
+        method => match names.get(method as usize) {
+            Some(name) => name.bind(py).clone(),
+            None => PyString::new(py, message.method_name()),
+        },
+    }
+}
+
+/// A status code that a response can have.
+pub(crate) fn status(code: u16) -> PyResult<u16> {
+    if (100..700).contains(&code) {
+        Ok(code)
+    } else {
+        Err(PyValueError::new_err(format!("{code} is no SIP status code")))
+    }
 }

@@ -3,11 +3,11 @@
 use super::bridge::{self, Apart, LoopJob};
 use super::call::{Call, Input};
 use super::context::{self, Context, Mode};
+use super::errors::Cancelled;
 use super::generation::Generation;
 use super::handler::{Handler, Runs};
 use super::node_script::{Posted, Script};
 use super::policy::ScriptPolicy;
-use super::request::Cancelled;
 use super::services::LogLevel;
 use crate::base::time::Instant;
 use crate::policy::{Decision, PolicyOutput, QuestionKind, ReplySpec, Ticket, Verdict, Want};

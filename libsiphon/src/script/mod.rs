@@ -17,6 +17,7 @@ mod context;
 mod convert;
 mod dispatch;
 mod edits;
+mod errors;
 mod frame;
 mod generation;
 mod handler;

@@ -1,10 +1,11 @@
 //! `Reply`: a response on a relayed request. It is forwarded unless the handler drops or rejects it.
 
 use super::convert;
+use super::convert::status;
 use super::edits;
+use super::errors::TransactionEnded;
 use super::frame::script_line;
 use super::record::complain;
-use super::request::{TransactionEnded, status};
 use super::services::LogLevel;
 use super::uri::SipUri;
 use crate::base::flow::Flow;

@@ -1,35 +1,20 @@
 //! `Request`: the message as a script sees it, and the verbs that decide about it. Edits are in `request_edits`.
 
-use super::convert;
+use super::convert::{self, method_name, status};
 use super::edits;
-use super::frame::script_line;
 use super::handler::Event;
-use super::record::{callback, complain};
+use super::record::callback;
 use super::request_edits;
 pub(crate) use super::request_state::State;
 use super::request_state::Which;
-use super::services::LogLevel;
 use super::uri::SipUri;
 use crate::base::text::Text;
 use crate::policy::{Decision, RelayOptions, ReplySpec, Strategy, Target};
-use crate::wire::sip::{HeaderId, Message, Method, Scheme, Uri};
-use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use crate::wire::sip::{HeaderId, Scheme, Uri};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-pyo3::create_exception!(
-    siphon,
-    TransactionEnded,
-    PyRuntimeError,
-    "Raised by a verb after the transaction ended while the handler was parked: nothing it decides has an effect."
-);
-pyo3::create_exception!(
-    siphon,
-    Cancelled,
-    pyo3::exceptions::PyException,
-    "Raised at an `await` when the client cancelled, or the transaction ended otherwise (RFC 3261 9)."
-);
 
 /// A SIP request: the message as received, with the edits made so far. It belongs to its handler: after the
 /// transaction has ended its verbs raise `TransactionEnded`.
@@ -45,46 +30,6 @@ impl Request {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn replied(&self, py: Python<'_>, spec: ReplySpec) -> PyResult<()> {
-        let mut state = self.state();
-        state.alive()?;
-        if state.message.method() == Method::Ack {
-            let line = script_line(py);
-            let text = format!("reply({}) to an ACK: nothing is sent", spec.code);
-            complain(LogLevel::Error, &text, &line, &state.message);
-            return Ok(());
-        }
-        if state.record.save.is_some() {
-            let (line, message) = (script_line(py), state.message.clone());
-            state.record.reply_after_save(spec, line, &message);
-            return Ok(());
-        }
-        state.decide(py, Decision::Reply(spec))
-    }
-}
-
-/// The names of methods as Python strings, made once.
-fn method_name<'py>(py: Python<'py>, message: &Message) -> Bound<'py, PyString> {
-    static NAMES: pyo3::sync::PyOnceLock<Vec<Py<PyString>>> = pyo3::sync::PyOnceLock::new();
-    let names = NAMES
-        .get_or_init(py, || Method::ALL.iter().map(|m| PyString::intern(py, m.name()).unbind()).collect());
-    match message.method() {
-        Method::Other => PyString::new(py, message.method_name()),
-        method => match names.get(method as usize) {
-            Some(name) => name.bind(py).clone(),
-            None => PyString::new(py, message.method_name()),
-        },
-    }
-}
-
-/// A status code that a response can have.
-pub(crate) fn status(code: u16) -> PyResult<u16> {
-    if (100..700).contains(&code) {
-        Ok(code)
-    } else {
-        Err(PyValueError::new_err(format!("{code} is no SIP status code")))
     }
 }
 
@@ -298,7 +243,7 @@ impl Request {
             Some(body) => Some((content_type.into(), convert::body(body)?)),
             None => self.state().record.reply_body.clone(),
         };
-        self.replied(py, spec)
+        self.state().replied(py, spec)
     }
 
     /// Decides: sends the request on (RFC 3261 16.6).

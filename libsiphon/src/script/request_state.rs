@@ -1,8 +1,9 @@
 //! What a `Request` holds for the time of its handler: the message, its edits, and what was decided.
 
+use super::errors::TransactionEnded;
 use super::frame::script_line;
-use super::record::{Phase, Record, TransactionKeep};
-use super::request::TransactionEnded;
+use super::record::{Phase, Record, TransactionKeep, complain};
+use super::services::LogLevel;
 use super::services::Saved;
 use super::uri::SipUri;
 use crate::base::flow::Flow;
@@ -45,6 +46,23 @@ pub(crate) enum Which {
 }
 
 impl State {
+    /// Records a reply: to an ACK there is none, after a save it merges into the answer to the REGISTER.
+    pub(crate) fn replied(&mut self, py: Python<'_>, spec: ReplySpec) -> PyResult<()> {
+        self.alive()?;
+        if self.message.method() == Method::Ack {
+            let line = script_line(py);
+            let text = format!("reply({}) to an ACK: nothing is sent", spec.code);
+            complain(LogLevel::Error, &text, &line, &self.message);
+            return Ok(());
+        }
+        if self.record.save.is_some() {
+            let (line, message) = (script_line(py), self.message.clone());
+            self.record.reply_after_save(spec, line, &message);
+            return Ok(());
+        }
+        self.decide(py, Decision::Reply(spec))
+    }
+
     pub(crate) fn new(
         question: &crate::policy::Question,
         phase: Phase,

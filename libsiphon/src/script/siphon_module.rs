@@ -4,12 +4,13 @@
 use super::awaitable::Awaitable;
 use super::cache_namespace::CacheNamespace;
 use super::context;
+use super::errors::{Cancelled, TransactionEnded};
 use super::log_namespace::Log;
 use super::metrics_namespace::{Counter, Gauge, Histogram, Metrics};
 use super::proxy_namespace::Proxy;
 use super::registrar_namespace::{Auth, Contact, PyFlow, Registrar};
 use super::reply::Reply;
-use super::request::{Cancelled, Request, TransactionEnded};
+use super::request::Request;
 use super::timer_namespace::{Timer, TimerHandle};
 use super::uri::SipUri;
 use pyo3::prelude::*;
