@@ -20,6 +20,5 @@ def call(request: Request) -> None:
         return
     if not auth.require_proxy_digest(request):
         return
-    request.remove_header("Proxy-Authorization")
     request.record_route()
     request.relay(FIRST, on_failure=to_second, timeout="10s")

@@ -12,6 +12,8 @@ import socket
 import ssl
 from typing import TYPE_CHECKING, Any
 
+from siphon_sdk._world.connection import Connection
+
 if TYPE_CHECKING:
     from siphon_sdk._world.loop import VirtualLoop
 
@@ -19,14 +21,13 @@ if TYPE_CHECKING:
 PATIENCE, SILENCE = 10.0, 0.25
 
 
-class RealTransport(asyncio.Transport):
+class RealTransport(Connection):
     """Writes and reads where the loop stands."""
 
     def __init__(self, loop: VirtualLoop, protocol: asyncio.BaseProtocol, sock: socket.socket) -> None:
-        super().__init__()
-        self.loop, self.sock = loop, sock
-        self._protocol: Any = protocol
-        self._closing = self._awaiting = False
+        super().__init__(loop, protocol)
+        self.sock = sock
+        self._awaiting = False
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         secure = isinstance(self.sock, ssl.SSLSocket)
@@ -61,39 +62,14 @@ class RealTransport(asyncio.Transport):
         self._protocol.data_received(data)
         self.loop.call_soon(self._read, SILENCE)
 
-    def _lose(self, error: BaseException | None) -> None:
-        if not self._closing:
-            self._closing = True
-            self.sock.close()
-            self.loop.call_soon(self._protocol.connection_lost, error)
-
-    def close(self) -> None:
-        self._lose(None)
-
-    def abort(self) -> None:
-        self._lose(None)
-
-    def is_closing(self) -> bool:
-        return self._closing
+    def _release(self) -> None:
+        self.sock.close()
 
     def pause_reading(self) -> None:
         pass
 
     def resume_reading(self) -> None:
         pass
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._protocol = protocol
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        protocol: asyncio.BaseProtocol = self._protocol
-        return protocol
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        pass
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
     def can_write_eof(self) -> bool:
         return False

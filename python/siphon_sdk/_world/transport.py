@@ -8,6 +8,8 @@ import ssl
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from siphon_sdk._world.connection import Connection
+
 if TYPE_CHECKING:
     from siphon_sdk._world.http import Answer, Exchange
     from siphon_sdk._world.loop import VirtualLoop
@@ -37,7 +39,7 @@ class SocketView:
         return -1
 
 
-class WorldTransport(asyncio.Transport):
+class WorldTransport(Connection):
     """Feeds what is written to the exchange, and delivers its answers when their delay is over."""
 
     def __init__(
@@ -48,10 +50,9 @@ class WorldTransport(asyncio.Transport):
         context: ssl.SSLContext | None,
         sock: socket.socket | None,
     ) -> None:
-        super().__init__()
-        self.loop, self.exchange, self.context, self._sock = loop, exchange, context, sock
-        self._protocol: Any = protocol
-        self._closing = self._paused = False
+        super().__init__(loop, protocol)
+        self.exchange, self.context, self._sock = exchange, context, sock
+        self._paused = False
         self._kept: deque[Answer] = deque()
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -83,21 +84,9 @@ class WorldTransport(asyncio.Transport):
             if answer.closes and not self._closing and not self._protocol.eof_received():
                 self.close()
 
-    def _lose(self, error: BaseException | None) -> None:
-        if not self._closing:
-            self._closing = True
-            if self._sock is not None:
-                self._sock.close()
-            self.loop.call_soon(self._protocol.connection_lost, error)
-
-    def close(self) -> None:
-        self._lose(None)
-
-    def abort(self) -> None:
-        self._lose(None)
-
-    def is_closing(self) -> bool:
-        return self._closing
+    def _release(self) -> None:
+        if self._sock is not None:
+            self._sock.close()
 
     def pause_reading(self) -> None:
         self._paused = True
@@ -109,19 +98,6 @@ class WorldTransport(asyncio.Transport):
 
     def is_reading(self) -> bool:
         return not (self._paused or self._closing)
-
-    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
-        self._protocol = protocol
-
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        protocol: asyncio.BaseProtocol = self._protocol
-        return protocol
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        pass
-
-    def get_write_buffer_size(self) -> int:
-        return 0
 
     def can_write_eof(self) -> bool:
         return True

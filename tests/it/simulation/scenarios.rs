@@ -10,6 +10,7 @@ use calling::*;
 use deciding::*;
 use siphon::sim::{Manner, Then};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use straining::*;
 use wiring::*;
 
@@ -57,6 +58,17 @@ const OPERATIONS: usize = 60;
 
 fn friendly() -> Manner {
     Manner::friendly()
+}
+
+/// A phone, which is to answer requests that are no INVITE at once, slowly, or not at all.
+fn answering_requests(w: &mut World) {
+    let phone = w.any_phone();
+    let manner = Manner {
+        status: w.pick(&[200, 200, 404, 603, 0]),
+        slow: w.pick(&[None, None, Some(ms(1500)), Some(Duration::from_secs(12))]),
+        ..friendly()
+    };
+    w.behave(phone, manner);
 }
 
 fn answering(ring: u64, answer: u64) -> Manner {

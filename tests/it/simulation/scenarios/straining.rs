@@ -2,7 +2,7 @@
 
 use super::super::house::House;
 use super::super::world::{World, ms};
-use super::{OPERATIONS, friendly};
+use super::{OPERATIONS, answering_requests, friendly};
 use siphon::base::flow::Transport;
 use siphon::sim::{Expect, Manner, Order, Then};
 use std::time::Duration;
@@ -104,13 +104,7 @@ pub(super) fn requests(seed: u64, shards: u8, rough: bool) -> World {
     let mut w = World::new(seed, shards, House::default());
     w.rough(rough).crowd(6, Transport::Udp);
     for _ in 0..OPERATIONS {
-        let phone = w.any_phone();
-        let manner = Manner {
-            status: w.pick(&[200, 200, 404, 603, 0]),
-            slow: w.pick(&[None, None, Some(ms(1500)), Some(Duration::from_secs(12))]),
-            ..friendly()
-        };
-        w.behave(phone, manner);
+        answering_requests(&mut w);
         w.at += ms(10);
         let caller = w.any_phone();
         let method = w.pick(&["MESSAGE", "OPTIONS", "SUBSCRIBE", "PUBLISH", "MY-OWN"]);
