@@ -103,7 +103,7 @@ class SipTestHarness:
     def _new_world(self) -> World:
         world = World(self._seed, _START)
         # Handlers that still wait have stacks of their own, which end with the harness.
-        weakref.finalize(self, world.close)
+        self._ending = weakref.finalize(self, world.close)
         return world
 
     @property
@@ -153,12 +153,14 @@ class SipTestHarness:
 
     def close(self) -> None:
         """Lets go of the node. Using the harness again starts another one."""
-        self._engine = None
-        self._world.close()
+        world, ending = self._world, self._ending
+        # A handler that hangs there is told at the end: the harness is a new one by then.
         self._world = self._new_world()
-        self._dns, self._log, self._last = None, None, None
+        ending.detach()
+        self._engine, self._dns, self._log, self._last = None, None, None, None
         self._messages, self._entries, self._read = [], [], 0
         self._clients, self._agents = {}, {}
+        world.close()
 
     def __enter__(self) -> SipTestHarness:
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +57,41 @@ def test_what_a_harness_holds_shows_itself() -> None:
         assert "seed 7" in repr(kit) and "2 messages" in repr(kit)
         shown = [repr(each) for each in (kit.metrics, kit.registrar, kit.dns, kit.http)]
     assert not [text for text in shown if " object at " in text], shown
+
+
+ASYNC_SCRIPT = """
+import time
+from siphon import proxy
+@proxy.on_request
+async def route(request):
+    request.relay()
+@proxy.on_reply
+def reply(request, reply):
+    time.sleep(1)
+    reply.relay()
+"""
+
+
+@pytest.mark.parametrize("ending", ["closed", "dropped", "killed", "reused"])
+def test_a_harness_that_is_done_leaves_nothing_of_its_node(ending: str) -> None:
+    kit = SipTestHarness()
+    kit.load_source(ASYNC_SCRIPT)
+    kit.dns.add("example.org", "192.0.2.7")
+    kit.send_request("OPTIONS", "sip:bob@example.org")
+    left = [weakref.ref(kit._world)]
+    if ending == "killed":
+        kit.restart()
+        assert kit._world.net.resolver is not None and list(kit._world.net.resolver("example.org")) == ["192.0.2.7"]
+    if ending == "reused":
+        kit.close()
+        kit.send_request("OPTIONS", "sip:localhost")
+        left.append(weakref.ref(kit._world))
+        gc.collect()
+        assert left[0]() is None
+    if ending != "dropped":
+        kit.close()
+    del kit
+    # The first one closes a harness that was dropped; what held its world is garbage from then on.
+    gc.collect()
+    gc.collect()
+    assert [world() for world in left] == [None] * len(left)

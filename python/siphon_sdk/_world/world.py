@@ -246,7 +246,14 @@ class World:
         return self._octets.randbytes(size)
 
     def close(self) -> None:
-        """Ends whatever still waits. The kit calls it when a harness is done."""
+        """Ends whatever still waits, and lets go of the node. The kit calls it when a harness is done."""
+        try:
+            self._end()
+        finally:
+            # The node holds this world, and the collector does not look into the node.
+            self.net.resolver = None
+
+    def _end(self) -> None:
         stage, loop = self.stage, self._loop
         if stage.closed:
             return
@@ -264,5 +271,5 @@ class World:
 
     def restart(self) -> None:
         """Ends whatever still waits, for a node that starts anew. Clock, network and dice go on."""
-        self.close()
+        self._end()
         self.stage = Stage()
