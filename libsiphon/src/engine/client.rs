@@ -27,8 +27,9 @@ pub(crate) struct Client {
     /// Timer C, the ring time-out, or 64*T1 after a CANCEL (RFC 3261 9.1): when the branch is given up.
     pub(crate) give_up: Option<(Instant, GiveUp)>,
     pub(crate) cancel: Cancel,
-    /// The upstream copy of a 2xx that policy edited, or whose From or To were restored: retransmissions of it are forwarded with the same edits.
-    pub(crate) forwarded: Option<Octets>,
+    /// The upstream copy of a 2xx that policy edited, or whose From or To were restored, and its To tag: retransmissions
+    /// are forwarded with the same edits. Another To tag is another dialog (RFC 3261 16.7 step 5).
+    pub(crate) forwarded: Option<(Text, Octets)>,
     /// The flow of the last response, for policy that is asked about it.
     pub(crate) reply_flow: Option<Flow>,
     /// A provisional response has come.

@@ -11,31 +11,34 @@ use crate::event::{Classes, Kind};
 use crate::proto::proxy::context::Input as ContextInput;
 use crate::proto::registrar::Change;
 use crate::proto::transaction::client::Input as ClientInput;
-use hashbrown::HashMap;
-use smallvec::SmallVec;
+use foldhash::fast::FixedState;
+use hashbrown::{HashMap, HashSet};
 
 /// Client transactions by the connection their request went out on.
 #[derive(Debug, Default)]
 pub(crate) struct ByConnection {
-    clients: HashMap<ConnectionId, SmallVec<[Key; 4]>, foldhash::fast::FixedState>,
+    clients: HashMap<ConnectionId, HashSet<Key, FixedState>, FixedState>,
 }
 
 impl ByConnection {
     pub(crate) fn add(&mut self, connection: ConnectionId, client: Key) {
-        self.clients.entry(connection).or_default().push(client);
+        self.clients.entry(connection).or_default().insert(client);
     }
 
     pub(crate) fn remove(&mut self, connection: ConnectionId, client: Key) {
         if let Some(keys) = self.clients.get_mut(&connection) {
-            keys.retain(|k| *k != client);
+            keys.remove(&client);
             if keys.is_empty() {
                 self.clients.remove(&connection);
             }
         }
     }
 
-    fn take(&mut self, connection: ConnectionId) -> SmallVec<[Key; 4]> {
-        self.clients.remove(&connection).unwrap_or_default()
+    /// In the order of their slots: how the set lies must not decide what happens first.
+    fn take(&mut self, connection: ConnectionId) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.clients.remove(&connection).into_iter().flatten().collect();
+        keys.sort_unstable();
+        keys
     }
 }
 

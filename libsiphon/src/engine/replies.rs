@@ -87,7 +87,7 @@ impl Shard {
         if restored.status() / 100 == 2
             && let Some(client) = self.clients.get_mut(key)
         {
-            client.forwarded = upstream_copy(&restored, &[]);
+            client.forwarded = kept(&restored);
         }
         Some(restored)
     }
@@ -107,7 +107,8 @@ impl Shard {
         if message.status() / 100 != 2 || message.cseq_method() != Method::Invite {
             return;
         }
-        let kept = self.clients.get(key).and_then(|c| c.forwarded.clone());
+        let kept = self.clients.get(key).and_then(|c| c.forwarded.as_ref());
+        let kept = kept.filter(|(tag, _)| message.to_tag() == Some(tag)).map(|(_, bytes)| bytes.clone());
         let Some(bytes) = kept.or_else(|| upstream_copy(message, &[])) else { return };
         let back = self.servers.get(server).map(|s| s.back);
         if let Some(egress) = back.or_else(|| self.egress_by_via(&bytes)) {
@@ -151,7 +152,7 @@ impl Shard {
                     && status / 100 == 2
                     && let Some(client) = self.clients.get_mut(key)
                 {
-                    client.forwarded = upstream_copy(edited, &[]);
+                    client.forwarded = kept(edited);
                 }
                 self.accept_response(key, server, branch, edited.unwrap_or(received), out);
             }
@@ -271,6 +272,11 @@ impl Shard {
             call_id,
         });
     }
+}
+
+/// What copies of this 2xx are forwarded as.
+fn kept(success: &Message) -> Option<(Text, Octets)> {
+    Some((success.to_tag()?.into(), upstream_copy(success, &[])?))
 }
 
 fn upstream_copy(response: &Message, headers: &[crate::policy::Header]) -> Option<Octets> {

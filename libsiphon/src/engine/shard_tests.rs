@@ -459,3 +459,24 @@ fn what_is_refused_or_turned_away_is_told_with_its_call_id() {
         .collect();
     assert_eq!(told, [("refused", Some("call-1")), ("shed", Some("call-1"))]);
 }
+
+/// A proxy below forks: its second 2xx is another dialog, and went up as a copy of the first, so nobody hung it up.
+#[test]
+fn a_2xx_of_another_dialog_is_not_sent_as_the_edited_one_that_is_kept() {
+    let mut table = Table::new(move |question| {
+        let QuestionKind::Request = &question.kind else { return Some(Verdict::default()) };
+        let mut splice = Splice::of(&question.request);
+        splice.set(HeaderId::From, "<sip:anonymous@anonymous.invalid>;tag=a1").unwrap();
+        let message = splice.into_message(&Limits::default()).ok();
+        relay().map(|verdict| Verdict { message, ..verdict })
+    });
+    table.receive(ALICE, &invite());
+    let success = response(&table.last(), "200 OK");
+    let other = success.replace(";tag=b1", ";tag=b2");
+    assert_ne!(other, success);
+    for (sent, tag) in [(&success, ";tag=b1"), (&other, ";tag=b2"), (&success, ";tag=b1")] {
+        table.receive(BOB, sent);
+        let back = table.last();
+        assert!(back.lines().any(|l| l.starts_with("To:") && l.contains(tag)), "{back}");
+    }
+}
