@@ -150,9 +150,10 @@ impl Registrar {
             let mut touches: Vec<Touch> = steps.iter().filter_map(Step::touch).collect();
             touches.extend(self.removed_already(&aor, &asked));
             let changes = !touches.is_empty() || aliases.0 != aliases.1;
-            let version = changes.then(|| self.unsettled.next_version(now));
-            let rollback = version.map(|version| self.unsettled.enter(&aor, version, touches, aliases));
-            Ok::<_, Refusal>((steps, rollback))
+            // Under the lock of the address, also where bindings merely lapsed: a later number is a later value.
+            let version = self.unsettled.next_version(now);
+            let rollback = changes.then(|| self.unsettled.enter(&aor, version, touches, aliases));
+            Ok::<_, Refusal>((steps, version, rollback))
         })?;
         Ok(self.outcome(request, &aor, updated, now))
     }
@@ -177,17 +178,14 @@ impl Registrar {
         &self,
         request: &Message,
         aor: &Text,
-        updated: Updated<(Vec<Step>, Option<Rollback>)>,
+        updated: Updated<(Vec<Step>, u64, Option<Rollback>)>,
         now: Instant,
     ) -> Outcome {
-        let Updated { value: (steps, rollback), before, after, lapsed } = updated;
+        let Updated { value: (steps, version, rollback), before, after, lapsed } = updated;
         let reply = self.accepted(request, aor, &after, now);
         let changed = rollback.is_some() || !lapsed.is_empty();
-        let version = rollback.as_ref().map(|r| r.version);
-        let commit = (self.settings.load().commit && changed).then(|| {
-            let version = version.unwrap_or_else(|| self.unsettled.next_version(now));
-            commit(aor, &before, &after, version, now)
-        });
+        let commit =
+            (self.settings.load().commit && changed).then(|| commit(aor, &before, &after, version, now));
         let told = steps.into_iter().flat_map(|step| step.tell(aor));
         let changes = lapsed.into_iter().chain(told).collect();
         Outcome { reply, changes, commit, rollback }

@@ -73,10 +73,9 @@ impl Unsettled {
 
     /// A version above all given out before, also by earlier lives of this node as long as its clock goes on.
     pub(super) fn next_version(&self, now: Instant) -> u64 {
-        let next = |last: u64| Some(now.0.max(last.saturating_add(1)));
-        self.version
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
-            .map_or(now.0, |last| now.0.max(last.saturating_add(1)))
+        let next = |last: u64| now.0.max(last.saturating_add(1));
+        let before = self.version.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)));
+        before.map_or(now.0, next)
     }
 
     /// The contacts that unsettled changes have removed: a request that names one counts, though it finds nothing.
