@@ -1,8 +1,9 @@
 //! When a shard to which much comes looks again: not for every message, but after a moment in which several gather.
 //!
 //! Waking a thread costs more than what it does for one message. A network card that interrupts for every packet has the
-//! same trouble and the same remedy. The price is delay, at most [`DEFAULT_GATHER`] per hop; a shard with little to do
-//! pays none, because it is woken by the message itself.
+//! same trouble and the same remedy. The price is delay, at most [`DEFAULT_GATHER`] each time the shard is waited for: at
+//! the socket, in the mailbox of the shard that owns the call, at the answer of DNS, store or lane. A shard with little to
+//! do pays none, because it is woken by the message itself.
 
 use crate::base::time::{Duration, Instant};
 

@@ -157,6 +157,10 @@ impl Intake {
         if self.mail_pressure.is_overloaded() != was_overloaded {
             world.shared.mailboxes.set_overloaded(world.shard(), !was_overloaded);
         }
+        // The shard that received it knows only of what it refused itself.
+        if self.has_shed && world.shared.refusal.is_its_ack(message.bytes()) {
+            return;
+        }
         if self.mail_pressure.sheds(&world.shared.overload, delay) && self.is_new(&message) {
             return self.refuse(&flow, message.bytes(), message.method(), ShedReason::Overload, now, world);
         }

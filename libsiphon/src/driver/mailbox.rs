@@ -117,7 +117,8 @@ impl Mailboxes {
         {
             let mut queue = mailbox.queue.lock().unwrap_or_else(PoisonError::into_inner);
             let taken = mailbox.taken.load(Ordering::Relaxed);
-            if queue.is_empty() && taken == 0 {
+            // Also behind signals, which bear no time, and where its shard took all the others.
+            if mailbox.oldest.load(Ordering::Relaxed) == NEVER {
                 mailbox.oldest.store(at.0, Ordering::Relaxed);
             }
             for post in posts.drain(..) {

@@ -118,3 +118,27 @@ fn posters_know_how_long_the_oldest_post_has_waited() {
     mailboxes.settle(0, &taken);
     assert!(!late(10_000), "what is empty is not late");
 }
+
+/// Nothing was turned away from a shard that hung while a signal, or what it had just taken, hid the first waiting post.
+#[test]
+fn a_post_behind_a_signal_or_behind_what_was_taken_has_its_time_too() {
+    let settings = OverloadSettings::default();
+    let at = |ms: u64| Instant(1_000_000_000 + ms * 1000);
+    let post = |mailboxes: &Mailboxes, ms| {
+        mailboxes.post_all(0, at(ms), &mut vec![mail(&request("INVITE", "a", 0))], &mut Vec::new());
+    };
+    let (_poll, behind_a_signal) = mailboxes(MailLimits::default());
+    behind_a_signal.signal(0, Post::WakePolicy);
+    post(&behind_a_signal, 0);
+    assert!(behind_a_signal.is_late(0, &settings, at(101)));
+
+    let (_poll, hanging) = mailboxes(MailLimits::default());
+    let mut taken = VecDeque::new();
+    post(&hanging, 0);
+    hanging.take(0, &mut taken);
+    post(&hanging, 1);
+    taken.clear();
+    hanging.settle(0, &taken);
+    post(&hanging, 2);
+    assert!(hanging.is_late(0, &settings, at(103)) && !hanging.is_late(0, &settings, at(102)));
+}

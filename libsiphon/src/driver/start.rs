@@ -254,7 +254,12 @@ impl Bound {
             net: config.net,
             limits: config.limits,
             gather: config.gather,
-            overload: config.overload,
+            // A nap in which messages gather is no sign of too much work.
+            overload: OverloadSettings {
+                target: config.overload.target.max(config.gather.saturating_mul(2)),
+                interval: config.overload.interval.max(config.gather.saturating_mul(2)),
+                ..config.overload
+            },
             mailboxes: Arc::new(Mailboxes::new(wakers, config.mail)),
             names: parts.names,
             store: parts.store,

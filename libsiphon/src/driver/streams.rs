@@ -282,9 +282,9 @@ impl Streams {
         true
     }
 
-    /// Whether the connection `key` is there.
-    pub(super) fn has(&self, key: Key) -> bool {
-        self.table.get(key).is_some()
+    /// Whether the connection `key` is there, and takes this: one whose peer has ended its half takes responses only.
+    pub(super) fn takes(&self, key: Key, bytes: &[u8]) -> bool {
+        self.table.get(key).is_some_and(|entry| entry.connection.takes(bytes))
     }
 
     /// Reads the next readable connection and appends what came to `frames`; `None` when there is none.

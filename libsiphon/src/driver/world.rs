@@ -91,7 +91,7 @@ impl World {
             if id.shard != self.shard {
                 return self.post(id.shard, Post::Mail(Mail::Send { egress: *egress, bytes, report }));
             }
-            if self.streams.has(key_of(id)) {
+            if self.streams.takes(key_of(id), &bytes) {
                 if !self.streams.queue(key_of(id), bytes, report) {
                     self.fail(report);
                 }

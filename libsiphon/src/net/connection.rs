@@ -215,12 +215,16 @@ impl Connection {
         goes_on
     }
 
+    /// Whether such a message may be sent here: a request to where no response can come from has failed.
+    pub fn takes(&self, bytes: &[u8]) -> bool {
+        !self.is_half_closed() || bytes.starts_with(b"SIP/2.0 ")
+    }
+
     /// Queues a message for the next [`flush`](Self::flush); false when too much waits already. A message may
     /// exceed the limit when nothing waits, so that a large one is not refused for its size.
     pub fn queue(&mut self, bytes: Octets, report: ReportTo) -> bool {
         let is_final = bytes.starts_with(b"SIP/2.0 ") && bytes.get(8).is_some_and(|digit| *digit > b'1');
-        // A request that is sent to where no response can come from has failed.
-        if self.is_half_closed() && !bytes.starts_with(b"SIP/2.0 ") {
+        if !self.takes(&bytes) {
             return false;
         }
         let total = self.waiting_octets.saturating_add(bytes.len());
