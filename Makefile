@@ -1,4 +1,4 @@
-# One word each. `run` and `test` also install what a fresh Debian or Ubuntu lacks (root or sudo).
+# One word each. Each also installs what a fresh Debian or Ubuntu lacks for it (root or sudo).
 #   make run [PORT=5060]   build siphon-proxy and start it on loopback with its embedded config and script
 #   make call [PORT=5060]  in a second shell: two built-in phones call each other through it
 #   make test              everything the project claims, with minutes per stage

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What a handler costs: instructions per step, counted by callgrind, and nanoseconds of processor time (best of ten rounds).
+# What a handler costs: instructions per step, counted by callgrind, and nanoseconds of processor time (best of twenty rounds).
 # Run it in the tree; the release profile is the one of the daemon.
 set -eu
 cd "$(dirname "$0")/.."

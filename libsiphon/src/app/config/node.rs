@@ -16,8 +16,9 @@ pub struct Server {
     /// How long SIGTERM waits for running transactions before the process ends. Default 30 s.
     #[schemars(extend("x-min" = "0s", "x-max" = "1d"))]
     pub drain_secs: Seconds,
-    /// The longest that a busy shard lets messages gather before it looks again: less CPU per message for that much
-    /// delay at this hop. A shard to which little comes looks at once. 0 looks always at once. Default 2 ms.
+    /// The longest that a busy shard lets messages gather before it looks again: less CPU per message. It delays a
+    /// message by at most so much at each hop inside the node: at the socket, and where another shard owns the call.
+    /// A shard to which little comes looks at once. 0 looks always at once. Default 2 ms.
     #[schemars(extend("x-min" = "0ms", "x-max" = "20ms"))]
     pub gather_ms: Millis,
 }
