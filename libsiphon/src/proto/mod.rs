@@ -9,3 +9,4 @@ pub mod transaction;
 pub mod proxy;
 pub mod registrar;
 pub mod auth;
+pub mod session;
