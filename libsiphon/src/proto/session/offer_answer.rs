@@ -64,7 +64,7 @@ impl Carrier {
 }
 
 /// What a message means to the session.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub enum Meaning {
     /// Nothing; a session description in it is ignored.
     Nothing,
@@ -152,16 +152,18 @@ impl Side {
 
 /// How far the INVITE that is under way has come.
 //
-//   INVITE without SDP: Due --offer in reliable 1xx--> Settled;   Due --offer in 2xx--> Acking
-//   INVITE with SDP: Offered --answer in reliable 1xx--> Settled;   Offered --answer in 2xx--> Acking
-//   Settled --2xx--> Acking --ACK--> (none);   any but Acking --300-699--> (none)
+//   INVITE without SDP: Due --offer in reliable 1xx--> Pracking;   Due --offer in 2xx--> Acking
+//   INVITE with SDP: Offered --answer in reliable 1xx--> Pracking;   Offered --answer in 2xx--> Acking
+//   Pracking --PRACK--> Settled --2xx--> Acking --ACK--> (none);   any but Acking --300-699--> (none)
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Phase {
     /// It had no offer; the first reliable response owes one.
     Due,
     /// It had an offer; a reliable 1xx or the 2xx owes the answer.
     Offered,
-    /// Its own exchange began in a reliable 1xx, or is through: UPDATE and PRACK may carry the next.
+    /// A reliable 1xx had its offer or answer; the PRACK is not through.
+    Pracking,
+    /// Its own exchange is through: UPDATE and PRACK may carry the next.
     Settled,
     /// The 2xx is through, the ACK is not.
     Acking,
@@ -171,6 +173,7 @@ enum Phase {
 struct Invite {
     /// Who sent it.
     by: Side,
+    cseq: u32,
     phase: Phase,
     /// A session description came in an unreliable 1xx.
     previewed: bool,
@@ -180,6 +183,8 @@ struct Invite {
 struct Offer {
     by: Side,
     within: Carrier,
+    /// The CSeq of the request, or of the one that is answered.
+    cseq: u32,
 }
 
 /// A rule that keeps two sides from disagreeing; the model check takes each away in turn.
@@ -193,6 +198,8 @@ pub(super) enum Guard {
     OpenInvite,
     /// No UPDATE or PRACK with an offer while an INVITE waits for one.
     LateOffer,
+    /// No UPDATE with an offer from who answers an INVITE before the PRACK.
+    EarlyUpdate,
     /// The offer of a request that failed is void.
     Rollback,
 }
@@ -235,44 +242,45 @@ impl OfferAnswer {
         self.invite.is_some()
     }
 
-    /// Takes in one message: `sdp` says whether it has a session description. Each message once, the ACK only of the
-    /// last INVITE, and nothing that belongs to a request that was refused with a [`Fault`].
-    pub fn handle(&mut self, direction: Direction, carrier: Carrier, sdp: bool) -> Step {
+    /// Takes in one message, each once: `cseq` is the number of its CSeq, `sdp` whether it has a session description. What
+    /// belongs to a request that was refused with a [`Fault`], or to none that is open, means nothing.
+    pub fn handle(&mut self, direction: Direction, carrier: Carrier, cseq: u32, sdp: bool) -> Step {
         let by = match direction {
             Direction::Sent => Side::We,
             Direction::Received => Side::They,
         };
         match carrier {
-            Carrier::Invite => self.invite(by, sdp),
-            Carrier::Provisional => self.provisional(by, sdp),
-            Carrier::ReliableProvisional => self.reliable(by, sdp),
-            Carrier::InviteOk => self.invite_ok(by, sdp),
-            Carrier::InviteFailed => self.invite_failed(by),
-            Carrier::Ack => self.ack(by, sdp),
-            Carrier::Prack => self.prack(by, sdp),
-            Carrier::Update => self.update(by, sdp),
-            Carrier::PrackOk => self.answered(by, Carrier::Prack, sdp),
-            Carrier::UpdateOk => self.answered(by, Carrier::Update, sdp),
-            Carrier::PrackFailed => self.failed(by, Carrier::Prack),
-            Carrier::UpdateFailed => self.failed(by, Carrier::Update),
+            Carrier::Invite => self.invite(by, cseq, sdp),
+            Carrier::Provisional => self.provisional(by, cseq, sdp),
+            Carrier::ReliableProvisional => self.reliable(by, cseq, sdp),
+            Carrier::InviteOk => self.invite_ok(by, cseq, sdp),
+            Carrier::InviteFailed => self.invite_failed(by, cseq),
+            Carrier::Ack => self.ack(by, cseq, sdp),
+            Carrier::Prack => self.prack(by, cseq, sdp),
+            Carrier::Update => self.update(by, cseq, sdp),
+            Carrier::PrackOk => self.answered(Carrier::Prack, by, cseq, sdp),
+            Carrier::UpdateOk => self.answered(Carrier::Update, by, cseq, sdp),
+            Carrier::PrackFailed => self.failed(Carrier::Prack, by, cseq),
+            Carrier::UpdateFailed => self.failed(Carrier::Update, by, cseq),
         }
     }
 
     /// What would happen, without it happening.
-    pub fn check(&self, direction: Direction, carrier: Carrier, sdp: bool) -> Step {
+    pub fn check(&self, direction: Direction, carrier: Carrier, cseq: u32, sdp: bool) -> Step {
         let mut copy = *self;
-        copy.handle(direction, carrier, sdp)
+        copy.handle(direction, carrier, cseq, sdp)
     }
 
     /// Whether a request of ours may carry an offer now.
     pub fn may_offer(&self, carrier: Carrier) -> bool {
-        self.check(Direction::Sent, carrier, true) == Ok(Meaning::Offer)
+        self.check(Direction::Sent, carrier, 0, true) == Ok(Meaning::Offer)
     }
 
-    /// Whether a message that we are about to send needs a session description. `Err`: it may not be sent at all.
-    pub fn need(&self, carrier: Carrier) -> Result<Need, Fault> {
-        let with = self.check(Direction::Sent, carrier, true);
-        let without = self.check(Direction::Sent, carrier, false);
+    /// Whether a message that we are about to send needs a session description. `Err`: it may not be sent at all. The CSeq
+    /// counts for responses and ACK.
+    pub fn need(&self, carrier: Carrier, cseq: u32) -> Result<Need, Fault> {
+        let with = self.check(Direction::Sent, carrier, cseq, true);
+        let without = self.check(Direction::Sent, carrier, cseq, false);
         match (with, without) {
             (Ok(Meaning::Nothing | Meaning::Rollback) | Err(_), Ok(_)) => Ok(Need::No),
             (Ok(meaning), Ok(_)) => Ok(Need::May(meaning)),
@@ -306,29 +314,30 @@ impl OfferAnswer {
         due.filter(|_| self.keeps(Guard::LateOffer)).map(|invite| invite.by)
     }
 
-    fn invite(&mut self, by: Side, sdp: bool) -> Step {
+    fn invite(&mut self, by: Side, cseq: u32, sdp: bool) -> Step {
         // An offer in an INVITE may not overtake an open one; without SDP it asks us for an offer that we could not
         // make (RFC 6337 4.3). One whose ACK is late does not keep the other side's next INVITE out.
         let open = self.invite.filter(|open| by == Side::We || open.phase != Phase::Acking);
         let open = open.filter(|_| self.keeps(Guard::OpenInvite)).map(|invite| invite.by);
         self.free(by, [self.offerer(), open])?;
         let phase = if sdp { Phase::Offered } else { Phase::Due };
-        self.invite = Some(Invite { by, phase, previewed: false });
-        Ok(if sdp { self.offered(by, Carrier::Invite) } else { Meaning::Nothing })
+        self.invite = Some(Invite { by, cseq, phase, previewed: false });
+        Ok(if sdp { self.offered(by, Carrier::Invite, cseq) } else { Meaning::Nothing })
     }
 
-    fn offered(&mut self, by: Side, within: Carrier) -> Meaning {
-        self.offer = Some(Offer { by, within });
+    fn offered(&mut self, by: Side, within: Carrier, cseq: u32) -> Meaning {
+        self.offer = Some(Offer { by, within, cseq });
         Meaning::Offer
     }
 
     /// The INVITE that `by` answers.
-    fn answers(&self, by: Side) -> Option<Invite> {
-        self.invite.filter(|invite| invite.by == by.other() && invite.phase != Phase::Acking)
+    fn answers(&self, by: Side, cseq: u32) -> Option<Invite> {
+        let hit = |i: &Invite| i.by == by.other() && i.cseq == cseq && i.phase != Phase::Acking;
+        self.invite.filter(hit)
     }
 
-    fn provisional(&mut self, by: Side, sdp: bool) -> Step {
-        let Some(invite) = self.answers(by) else { return no_transaction(by) };
+    fn provisional(&mut self, by: Side, cseq: u32, sdp: bool) -> Step {
+        let Some(invite) = self.answers(by, cseq) else { return no_transaction(by) };
         if !sdp || invite.phase != Phase::Offered {
             return Ok(Meaning::Nothing);
         }
@@ -336,17 +345,17 @@ impl OfferAnswer {
         Ok(Meaning::Preview)
     }
 
-    fn reliable(&mut self, by: Side, sdp: bool) -> Step {
-        let Some(invite) = self.answers(by) else { return no_transaction(by) };
-        let settled = Some(Invite { phase: Phase::Settled, ..invite });
+    fn reliable(&mut self, by: Side, cseq: u32, sdp: bool) -> Step {
+        let Some(invite) = self.answers(by, cseq) else { return no_transaction(by) };
+        let pracking = Some(Invite { phase: Phase::Pracking, ..invite });
         match (invite.phase, sdp) {
             (Phase::Offered, true) => {
-                (self.invite, self.offer) = (settled, None);
+                (self.invite, self.offer) = (pracking, None);
                 Ok(Meaning::Answer)
             }
             (Phase::Due, true) => {
-                self.invite = settled;
-                Ok(self.offered(by, Carrier::ReliableProvisional))
+                self.invite = pracking;
+                Ok(self.offered(by, Carrier::ReliableProvisional, cseq))
             }
             // RFC 3261 13.2.1: the offer is in the first reliable response. Others may get it wrong.
             (Phase::Due, false) if by == Side::We => Err(Fault::NotNow),
@@ -354,18 +363,13 @@ impl OfferAnswer {
         }
     }
 
-    fn invite_ok(&mut self, by: Side, sdp: bool) -> Step {
-        let Some(invite) = self.answers(by) else { return no_transaction(by) };
+    fn invite_ok(&mut self, by: Side, cseq: u32, sdp: bool) -> Step {
+        let Some(invite) = self.answers(by, cseq) else { return no_transaction(by) };
         let acking = Some(Invite { phase: Phase::Acking, ..invite });
         let ours = by == Side::We;
         match (invite.phase, sdp) {
-            // RFC 3262 3: no 2xx while a reliable 1xx with an offer is not acknowledged.
-            (Phase::Settled, _)
-                if ours
-                    && self.offer == Some(Offer { by: Side::We, within: Carrier::ReliableProvisional }) =>
-            {
-                Err(Fault::NotNow)
-            }
+            // RFC 3262 3: no 2xx while a reliable 1xx with a session description is not acknowledged.
+            (Phase::Pracking, _) if ours => Err(Fault::NotNow),
             (Phase::Offered | Phase::Due, false) if ours => Err(Fault::NotNow),
             (Phase::Offered, true) => {
                 (self.invite, self.offer) = (acking, None);
@@ -377,22 +381,22 @@ impl OfferAnswer {
             }
             (Phase::Due, true) => {
                 self.invite = acking;
-                Ok(self.offered(by, Carrier::InviteOk))
+                Ok(self.offered(by, Carrier::InviteOk, cseq))
             }
             (Phase::Due, false) => {
                 self.invite = acking;
                 Err(Fault::Broken)
             }
-            (Phase::Settled | Phase::Acking, _) => {
+            (Phase::Pracking | Phase::Settled | Phase::Acking, _) => {
                 self.invite = acking;
                 Ok(Meaning::Nothing)
             }
         }
     }
 
-    fn invite_failed(&mut self, by: Side) -> Step {
-        if self.answers(by).is_none() {
-            return no_transaction(by);
+    fn invite_failed(&mut self, by: Side, cseq: u32) -> Step {
+        if self.answers(by, cseq).is_none() {
+            return Ok(Meaning::Nothing);
         }
         self.invite = None;
         // What UPDATE or PRACK carry ends with their own transactions.
@@ -408,11 +412,12 @@ impl OfferAnswer {
         Meaning::Nothing
     }
 
-    fn ack(&mut self, by: Side, sdp: bool) -> Step {
-        if !self.invite.is_some_and(|invite| invite.by == by && invite.phase == Phase::Acking) {
+    fn ack(&mut self, by: Side, cseq: u32, sdp: bool) -> Step {
+        let hit = |i: Invite| i.by == by && i.cseq == cseq && i.phase == Phase::Acking;
+        if !self.invite.is_some_and(hit) {
             return no_transaction(by);
         }
-        let due = self.offer == Some(Offer { by: by.other(), within: Carrier::InviteOk });
+        let due = self.offer == Some(Offer { by: by.other(), within: Carrier::InviteOk, cseq });
         if due && !sdp && by == Side::We {
             return Err(Fault::NotNow);
         }
@@ -424,42 +429,57 @@ impl OfferAnswer {
         if sdp { Ok(Meaning::Answer) } else { Err(Fault::Broken) }
     }
 
-    fn prack(&mut self, by: Side, sdp: bool) -> Step {
-        if self.offer == Some(Offer { by: by.other(), within: Carrier::ReliableProvisional }) {
+    fn prack(&mut self, by: Side, cseq: u32, sdp: bool) -> Step {
+        let meaning = self.prack_means(by, sdp)?;
+        match meaning {
+            Meaning::Answer => self.offer = None,
+            Meaning::Offer => self.offer = Some(Offer { by, within: Carrier::Prack, cseq }),
+            _ => {}
+        }
+        if let Some(invite) = self.invite.as_mut().filter(|i| i.by == by && i.phase == Phase::Pracking) {
+            invite.phase = Phase::Settled;
+        }
+        Ok(meaning)
+    }
+
+    fn prack_means(&self, by: Side, sdp: bool) -> Step {
+        let ours = by == Side::We;
+        let due = |o: Offer| o.by == by.other() && o.within == Carrier::ReliableProvisional;
+        if self.offer.is_some_and(due) {
             // RFC 3262 5: an offer in the 1xx is answered in its PRACK.
-            return match (sdp, by) {
-                (true, _) => {
-                    self.offer = None;
-                    Ok(Meaning::Answer)
-                }
-                (false, Side::We) => Err(Fault::NotNow),
-                (false, Side::They) => Err(Fault::Refused),
+            return match sdp {
+                true => Ok(Meaning::Answer),
+                false => Err(if ours { Fault::NotNow } else { Fault::Refused }),
             };
         }
         if !sdp {
             return Ok(Meaning::Nothing);
         }
-        let fits = |i: Invite| i.by == by && matches!(i.phase, Phase::Settled | Phase::Acking);
         self.free(by, [self.offerer(), self.waits_for_offer()])?;
-        match (self.invite.is_some_and(fits), by) {
-            (true, _) => Ok(self.offered(by, Carrier::Prack)),
-            (false, Side::We) => Err(Fault::NotNow),
-            (false, Side::They) => Err(Fault::Refused),
+        let fits = |i: Invite| i.by == by && !matches!(i.phase, Phase::Due | Phase::Offered);
+        match self.invite.is_some_and(fits) {
+            true => Ok(Meaning::Offer),
+            false => Err(if ours { Fault::NotNow } else { Fault::Refused }),
         }
     }
 
-    fn update(&mut self, by: Side, sdp: bool) -> Step {
+    fn update(&mut self, by: Side, cseq: u32, sdp: bool) -> Step {
         if !sdp {
             return Ok(Meaning::Nothing);
         }
         self.free(by, [self.offerer(), self.waits_for_offer()])?;
-        Ok(self.offered(by, Carrier::Update))
+        // RFC 3311 5.1: who answers waits for the PRACK, which may bring the next offer itself.
+        let early = |i: Invite| i.by == Side::They && i.phase == Phase::Pracking;
+        if by == Side::We && self.keeps(Guard::EarlyUpdate) && self.invite.is_some_and(early) {
+            return Err(Fault::NotNow);
+        }
+        Ok(self.offered(by, Carrier::Update, cseq))
     }
 
     /// A 2xx to the PRACK or UPDATE of the other side.
-    fn answered(&mut self, by: Side, request: Carrier, sdp: bool) -> Step {
-        let asked = |offer: Offer| offer.by == by.other() && offer.within == request;
-        if !self.offer.is_some_and(asked) {
+    fn answered(&mut self, within: Carrier, by: Side, cseq: u32, sdp: bool) -> Step {
+        let asked = Offer { by: by.other(), within, cseq };
+        if self.offer != Some(asked) {
             return Ok(Meaning::Nothing);
         }
         match (sdp, by) {
@@ -469,12 +489,13 @@ impl OfferAnswer {
             }
             (false, Side::We) => Err(Fault::NotNow),
             // The offer was not taken up. The session it would have changed is still there.
-            (false, Side::They) => Ok(self.void(asked)),
+            (false, Side::They) => Ok(self.void(|offer| offer == asked)),
         }
     }
 
-    fn failed(&mut self, by: Side, request: Carrier) -> Step {
-        Ok(self.void(|offer| offer.by == by.other() && offer.within == request))
+    fn failed(&mut self, within: Carrier, by: Side, cseq: u32) -> Step {
+        let asked = Offer { by: by.other(), within, cseq };
+        Ok(self.void(|offer| offer == asked))
     }
 
     #[cfg(not(test))]
@@ -498,7 +519,7 @@ fn no_transaction(by: Side) -> Step {
 
 const VERSION: u8 = 1;
 const SIDES: [Side; 2] = [Side::We, Side::They];
-const PHASES: [Phase; 4] = [Phase::Due, Phase::Offered, Phase::Settled, Phase::Acking];
+const PHASES: [Phase; 5] = [Phase::Due, Phase::Offered, Phase::Pracking, Phase::Settled, Phase::Acking];
 
 impl Codec for OfferAnswer {
     fn encode(&self, w: &mut Writer) {
@@ -506,9 +527,11 @@ impl Codec for OfferAnswer {
         put_option(w, self.offer, |w, offer| {
             w.u8(offer.by as u8);
             w.u8(offer.within as u8);
+            w.u32(offer.cseq);
         });
         put_option(w, self.invite, |w, invite| {
             w.u8(invite.by as u8);
+            w.u32(invite.cseq);
             w.u8(invite.phase as u8);
             w.bool(invite.previewed);
         });
@@ -518,12 +541,13 @@ impl Codec for OfferAnswer {
         r.version("OfferAnswer", VERSION)?;
         let offer = get_option(r, "open offer", |r| {
             let by = r.one_of("who offered", &SIDES)?;
-            Ok(Offer { by, within: r.one_of("what carried the offer", &Carrier::ALL)? })
+            Ok(Offer { by, within: r.one_of("what carried the offer", &Carrier::ALL)?, cseq: r.u32()? })
         })?;
         let invite = get_option(r, "open INVITE", |r| {
             let by = r.one_of("who sent INVITE", &SIDES)?;
+            let cseq = r.u32()?;
             let phase = r.one_of("phase of INVITE", &PHASES)?;
-            Ok(Invite { by, phase, previewed: r.bool("preview")? })
+            Ok(Invite { by, cseq, phase, previewed: r.bool("preview")? })
         })?;
         Ok(OfferAnswer { offer, invite, ..OfferAnswer::new() })
     }
