@@ -4,6 +4,7 @@ pub mod codec;
 pub mod flow;
 pub mod rng;
 pub mod slab;
+pub mod table;
 pub mod text;
 pub mod time;
 pub mod token;

@@ -1,6 +1,7 @@
 //! Running the machines of `proto::transaction`: feeding inputs, doing what they ask, arming their timers.
 
 use crate::base::slab::Key;
+use crate::base::table::relax;
 use crate::base::text::{Octets, Text};
 use crate::base::time::Instant;
 use crate::engine::client::{Cancel, Client, ClientOwner, GiveUp};
@@ -78,6 +79,8 @@ impl Shard {
         }
         if let Ok(entry) = self.matching.find_entry(server.key.hash(), |k| *k == key) {
             entry.remove();
+            let servers = &self.servers;
+            relax(&mut self.matching, |k| servers.get(*k).map_or(0, |s| s.key.hash()));
         }
         if let Some(work) = server.work {
             for ticket in [work.asking, work.asking_reply].into_iter().flatten() {

@@ -2,6 +2,7 @@
 //!
 //! Only for requests that are answered here: a proxy forwards both, and it is the UAS that says 482.
 
+use crate::base::table::relax;
 use crate::base::token::Secret;
 use crate::wire::sip::Message;
 use hashbrown::HashTable;
@@ -73,6 +74,7 @@ impl MergedRequests {
     pub fn leave(&mut self, ticket: MergeTicket) {
         if let Ok(found) = self.requests.find_entry(ticket.slot, |o| o.owner == ticket.owner) {
             found.remove();
+            relax(&mut self.requests, |o| o.identity as u64);
         }
     }
 
