@@ -14,6 +14,9 @@ use siphon::base::flow::{Flow, Transport};
 use siphon::base::rng::Rng;
 use siphon::base::time::{Duration, Instant};
 use siphon::base::token::Secret;
+use siphon::driver::overload::Admitted;
+use siphon::driver::priority::begins_new_work;
+use siphon::driver::refusal::Refusal;
 use siphon::engine::contract::{Effect, Effects, Input};
 use siphon::engine::node::Node;
 use siphon::engine::settings::Settings;
@@ -23,7 +26,7 @@ use siphon::policy::{Decision, Verdict};
 use siphon::proto::auth::{Authenticator, DigestSettings};
 use siphon::proto::proxy::own::{Domain, Listener, OwnAddresses};
 use siphon::proto::registrar::{Location, Registrar, RegistrarSettings};
-use siphon::wire::sip::{Limits, Message};
+use siphon::wire::sip::{Limits, Message, peek};
 
 use crate::operation::{self, Dialog, Ends, Operation};
 use crate::text::Text;
@@ -78,13 +81,22 @@ pub(crate) enum What {
     Register,
     /// OPTIONS answered here.
     Options,
+    /// The INVITE of the same call, turned away: a first look, the question whether it is a copy, the 503.
+    Shed,
     /// A whole call: INVITE, 180, 200, ACK, BYE, 200.
     Call,
 }
 
 impl What {
-    const ALL: [Self; 6] =
-        [Self::Parse, Self::RelayInvite, Self::RelayResponse, Self::Register, Self::Options, Self::Call];
+    const ALL: [Self; 7] = [
+        Self::Parse,
+        Self::RelayInvite,
+        Self::Shed,
+        Self::RelayResponse,
+        Self::Register,
+        Self::Options,
+        Self::Call,
+    ];
 }
 
 const SERVER: &str = "127.0.0.1:5060";
@@ -182,11 +194,24 @@ fn counted_parse(bytes: &[u8]) {
     COUNTING.store(false, Relaxed);
 }
 
+/// What a driver does with an INVITE while its shard has more than it sustains.
+#[inline(never)]
+fn counted_shed(bytes: &[u8], from: SocketAddr, admitted: &Admitted, refusal: &Refusal) {
+    COUNTING.store(true, Relaxed);
+    let digest = admitted.digest(bytes);
+    let is_new = begins_new_work(&peek(bytes)) && !admitted.contains(digest);
+    let mut out = Vec::with_capacity(512);
+    let to = refusal.write(bytes, from, admitted.digest(bytes) & 0xffff_ffff, 5, &mut out);
+    COUNTING.store(false, Relaxed);
+    assert!(is_new && to == Some(from) && Text(&out).status() == 503, "{}", String::from_utf8_lossy(&out));
+}
+
 /// Does `what` so often and prints the allocations of all of them; run under callgrind for the instructions.
 pub(crate) fn inner(what: What, times: u32) {
     let (caller, callee) = (address(CALLER), address(CALLEE));
     let ends = Ends { local: caller, callee, transport: "UDP" };
     let mut table = Table::new();
+    let (admitted, refusal) = (Admitted::new(table.now), Refusal::new(7, None));
     for user in 0..operation::USERS {
         let text = operation::register(user as u32, user, 1, ends, "bind", "example.com", "", callee);
         table.receive(false, caller, text.as_bytes());
@@ -201,6 +226,7 @@ pub(crate) fn inner(what: What, times: u32) {
         operation::first(&mut bytes, first, number, ends, "count");
         match what {
             What::Parse => counted_parse(&bytes),
+            What::Shed => counted_shed(&bytes, caller, &admitted, &refusal),
             What::Register | What::Options => {
                 let answer = table.receive(true, caller, &bytes);
                 assert_eq!(Text(&answer[0].1).status(), 200, "{}", String::from_utf8_lossy(&answer[0].1));

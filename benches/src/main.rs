@@ -5,6 +5,7 @@
     reason = "load is paced by the clock, and tasks are the generator's own"
 )]
 
+mod beside;
 mod count;
 mod cpu;
 mod fill;
@@ -68,6 +69,9 @@ struct Arguments {
     /// Instead: mixed load on siphon-proxy for that many seconds, all graded, with memory that must stay flat.
     #[arg(long, value_name = "SECONDS")]
     soak: Option<u64>,
+    /// Instead: calls that need no script, and requests that need one, beside handlers that hold the interpreter.
+    #[arg(long)]
+    beside: bool,
     /// Folder for the report.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
@@ -81,6 +85,7 @@ fn main() -> ExitCode {
     }
     let done = match arguments.soak {
         Some(seconds) => soak::run(&arguments.siphon, std::time::Duration::from_secs(seconds)),
+        None if arguments.beside => beside::run(&arguments.siphon, arguments.seconds),
         None => session::run(&arguments),
     };
     match done {

@@ -53,15 +53,6 @@ impl Operation {
     pub(crate) fn is_tcp(self) -> bool {
         self == Self::CallTcp
     }
-
-    /// Requests for which a routing script that sees every new request is asked, per operation.
-    pub(crate) fn requests(self) -> u32 {
-        match self {
-            Self::Options | Self::Register => 1,
-            Self::RegisterDigest => 2,
-            Self::Call | Self::CallLookup | Self::CallTcp => 3,
-        }
-    }
 }
 
 /// Users `u0` … of the server's domain; one fewer would make two concurrent calls share a callee too often.

@@ -22,12 +22,19 @@ pub(crate) struct Figure {
     pub(crate) cpu: f64,
     pub(crate) running: f64,
     pub(crate) outcome: Outcome,
+    /// Handlers of the script that ran meanwhile, by the daemon's own count; `None` where nobody counts.
+    pub(crate) handler_calls: Option<u64>,
 }
 
 impl Figure {
     /// CPU per good operation, in microseconds.
     fn each(&self) -> f64 {
         self.cpu * 1e6 / f64::from(self.outcome.good.max(1))
+    }
+
+    /// Handler calls per operation that was begun.
+    fn calls_each(&self) -> Option<f64> {
+        self.handler_calls.map(|calls| calls as f64 / f64::from(self.outcome.begun.max(1)))
     }
 
     /// One line for the terminal.
@@ -54,7 +61,7 @@ impl Figure {
         json!({
             "server": self.kind.name(), "operation": self.operation.name(), "rate": self.rate, "ports": self.ports,
             "cpu_seconds": self.cpu, "scheduler_seconds": self.running, "begun": begun, "good": good, "shed": shed, "failed": failed, "resent": resent,
-            "us_per_operation": self.each(), "handler_calls_per_operation": self.operation.requests(),
+            "us_per_operation": self.each(), "handler_calls_per_operation": self.calls_each(),
             "median_ms": median.as_secs_f64() * 1e3, "p99_ms": p99.as_secs_f64() * 1e3,
             "wall_seconds": wall.as_secs_f64(), "faults": faults,
         })
@@ -152,7 +159,13 @@ impl Report {
         for ((operation, rate, ports), row) in &sums {
             let each = |kind| row.get(&kind).map(|(cpu, good, _)| cpu * 1e6 / f64::from((*good).max(1)));
             let reference = each(Kind::KamailioFast);
-            let _ = write!(out, "| {} | {rate} | {ports} | {} |", operation.name(), operation.requests());
+            let same = |f: &&Figure| (f.operation, f.rate as u64, f.ports) == (*operation, *rate, *ports);
+            let counted: Vec<f64> = self.figures.iter().filter(same).filter_map(Figure::calls_each).collect();
+            let calls = match counted.len() {
+                0 => "-".to_owned(),
+                n => format!("{:.2}", counted.iter().sum::<f64>() / n as f64),
+            };
+            let _ = write!(out, "| {} | {rate} | {ports} | {calls} |", operation.name());
             for kind in &self.kinds {
                 let (Some(us), Some((cpu, good, begun))) = (each(*kind), row.get(kind)) else { continue };
                 let ratio = reference.map_or(String::new(), |r| format!(" ({:.2})", us / r));

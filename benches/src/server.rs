@@ -1,7 +1,8 @@
 //! The servers that are compared: Kamailio with either allocator, siphon-proxy with one and with two shards.
 
-use std::fmt::Write;
-use std::net::SocketAddr;
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -45,30 +46,46 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) tree: Tree,
     process: Process,
+    /// Where siphon-proxy has its metrics.
+    pages: Option<SocketAddr>,
     _scratch: Scratch,
+}
+
+/// How a siphon-proxy is started.
+#[derive(Clone, Copy)]
+struct Setup<'a> {
+    script: &'a str,
+    more: &'a str,
+    nonces: &'a str,
 }
 
 impl Server {
     /// Starts it and waits until it answers.
     pub(crate) fn start(kind: Kind, siphon: &Path) -> Result<Self, String> {
-        Self::launch(kind, siphon, "", "5m")
+        Self::launch(kind, siphon, Setup { script: "proxy.py", more: "", nonces: "5m" })
+    }
+
+    /// siphon-proxy with this script of the folder `benches`.
+    pub(crate) fn start_with(kind: Kind, siphon: &Path, script: &str) -> Result<Self, String> {
+        Self::launch(kind, siphon, Setup { script, more: "", nonces: "5m" })
     }
 
     /// The same with transactions and nonces that are forgotten within seconds, so that memory reaches its level.
     pub(crate) fn start_forgetful(kind: Kind, siphon: &Path) -> Result<Self, String> {
-        Self::launch(kind, siphon, "transaction: {t1_ms: 100, t2_ms: 800, t4_ms: 1000}\n", "5s")
+        let more = "transaction: {t1_ms: 100, t2_ms: 800, t4_ms: 1000}\n";
+        Self::launch(kind, siphon, Setup { script: "proxy.py", more, nonces: "5s" })
     }
 
-    fn launch(kind: Kind, siphon: &Path, more: &str, nonces: &str) -> Result<Self, String> {
-        let more = (more, nonces);
+    fn launch(kind: Kind, siphon: &Path, setup: Setup<'_>) -> Result<Self, String> {
         let scratch = Scratch::new(kind.name());
-        let address = SocketAddr::from(([127, 0, 0, 1], port::free()));
+        let [address, pages] = [(); 2].map(|()| SocketAddr::from(([127, 0, 0, 1], port::free())));
         let mut command = match kind {
             Kind::Kamailio => kamailio(&scratch, address, &[]),
             Kind::KamailioFast => kamailio(&scratch, address, &["-x", "fm", "-X", "fm"]),
-            Kind::Siphon1 => daemon(siphon, &scratch, address, 1, more),
-            Kind::Siphon2 => daemon(siphon, &scratch, address, 2, more),
+            Kind::Siphon1 => daemon(siphon, &scratch, address, pages, 1, setup),
+            Kind::Siphon2 => daemon(siphon, &scratch, address, pages, 2, setup),
         };
+        let pages = matches!(kind, Kind::Siphon1 | Kind::Siphon2).then_some(pages);
         let mut process = Process::start(kind.name(), &mut command, &scratch.path().join("log"));
         let (peer, end) = (Peer::udp(address), Instant::now() + Duration::from_secs(30));
         for attempt in 1.. {
@@ -86,7 +103,17 @@ impl Server {
             }
         }
         let tree = Tree::of(process.pid());
-        Ok(Self { kind, address, tree, process, _scratch: scratch })
+        Ok(Self { kind, address, tree, process, pages, _scratch: scratch })
+    }
+
+    /// Handlers of the script that have run since the start, as the daemon counts them; `None` where nobody does.
+    pub(crate) fn handler_calls(&self) -> Option<u64> {
+        let mut stream = TcpStream::connect(self.pages?).ok()?;
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").ok()?;
+        let mut page = String::new();
+        stream.read_to_string(&mut page).ok()?;
+        let lines = page.lines().filter(|line| line.starts_with("siphon_script_executions_total{"));
+        Some(lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum::<f64>() as u64)
     }
 
     /// The end of its log, for a report of what went wrong.
@@ -131,11 +158,12 @@ fn daemon(
     program: &Path,
     scratch: &Scratch,
     address: SocketAddr,
+    pages: SocketAddr,
     shards: usize,
-    more: (&str, &str),
+    setup: Setup<'_>,
 ) -> Command {
-    let script = scratch
-        .write("proxy.py", std::fs::read(home().join("proxy.py")).expect("benches/proxy.py is in the tree"));
+    let script = std::fs::read(home().join(setup.script)).expect("the script is in the tree");
+    let script = scratch.write(setup.script, script);
     let template = std::fs::read_to_string(home().join("siphon-proxy.yaml"))
         .expect("benches/siphon-proxy.yaml is in the tree");
     let mut users = String::new();
@@ -146,9 +174,10 @@ fn daemon(
         .replace("@LISTEN@", &address.to_string())
         .replace("@SHARDS@", &shards.to_string())
         .replace("@SCRIPT@", &script.display().to_string())
-        .replace("@NONCES@", more.1)
+        .replace("@PAGES@", &pages.to_string())
+        .replace("@NONCES@", setup.nonces)
         .replace("@USERS@", &users);
-    let config = scratch.write("siphon-proxy.yaml", config + more.0);
+    let config = scratch.write("siphon-proxy.yaml", config + setup.more);
     let program = program.canonicalize().unwrap_or_else(|_| program.to_owned());
     let mut command = Command::new(program);
     command.arg("--config").arg(config).current_dir(scratch.path());

@@ -70,16 +70,28 @@ fn plan(server: &Server, operation: Operation, rate: f64, ports: usize, seconds:
 }
 
 fn loaded(server: &Server, plan: &Plan) -> Result<(Usage, Usage, Outcome), String> {
+    loaded_and_counted(server, plan).map(|(before, after, outcome, _)| (before, after, outcome))
+}
+
+/// Usage before and after, what came of it, and how many handlers of the script ran meanwhile.
+fn loaded_and_counted(server: &Server, plan: &Plan) -> Result<(Usage, Usage, Outcome, Option<u64>), String> {
     let (mut before, mut after) = (Usage::default(), Usage::default());
+    let (mut first, mut last) = (None, None);
     let outcome = load::run(plan, &mut |stage| match stage {
-        Stage::Ready => before = server.tree.usage(),
+        Stage::Ready => {
+            first = server.handler_calls();
+            before = server.tree.usage();
+        }
         Stage::Full => {}
-        Stage::Ended => after = server.tree.usage(),
+        Stage::Ended => {
+            after = server.tree.usage();
+            last = server.handler_calls();
+        }
     });
     let outcome = outcome.map_err(|error| {
         format!("{} {}: {error}\n{}", server.kind.name(), plan.operation.name(), server.log())
     })?;
-    Ok((before, after, outcome))
+    Ok((before, after, outcome, first.zip(last).map(|(first, last)| last.saturating_sub(first))))
 }
 
 fn measure(
@@ -90,8 +102,9 @@ fn measure(
     seconds: f64,
 ) -> Result<Figure, String> {
     let plan = plan(server, operation, rate, ports, seconds);
-    let (before, after, outcome) = loaded(server, &plan)?;
+    let (before, after, outcome, handler_calls) = loaded_and_counted(server, &plan)?;
     Ok(Figure {
+        handler_calls,
         kind: server.kind,
         operation,
         rate,

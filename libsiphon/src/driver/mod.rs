@@ -8,7 +8,6 @@
 mod core;
 mod gathering;
 mod intake;
-mod refusal;
 mod shard_loop;
 mod streams;
 mod world;
@@ -18,6 +17,7 @@ pub mod mailbox;
 pub mod observers;
 pub mod overload;
 pub mod priority;
+pub mod refusal;
 mod shared;
 pub mod start;
 pub mod store;

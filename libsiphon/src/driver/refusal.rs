@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// What every 503 of this node has in common.
 #[derive(Clone, Debug)]
-pub(super) struct Refusal {
+pub struct Refusal {
     /// Begins the To tag of each, so that the ACK is recognised.
     tag_prefix: String,
     tail: String,
@@ -15,7 +15,7 @@ pub(super) struct Refusal {
 
 impl Refusal {
     /// `nonce` tells this node's tags from all others.
-    pub(super) fn new(nonce: u32, server: Option<&str>) -> Self {
+    pub fn new(nonce: u32, server: Option<&str>) -> Self {
         let server = server.map(|s| format!("Server: {s}\r\n")).unwrap_or_default();
         Refusal {
             tag_prefix: format!("shed-{nonce:08x}-"),
@@ -25,7 +25,7 @@ impl Refusal {
 
     /// Writes the answer to `request`, which came from `from`, and returns where it goes (RFC 3261 18.2.2, RFC
     /// 3581 4). `None`: it cannot be answered, because a header field that an answer copies is missing.
-    pub(super) fn write(
+    pub fn write(
         &self,
         request: &[u8],
         from: SocketAddr,
@@ -59,7 +59,7 @@ impl Refusal {
     }
 
     /// Whether octets that start like an ACK acknowledge one of these answers.
-    pub(super) fn is_its_ack(&self, bytes: &[u8]) -> bool {
+    pub fn is_its_ack(&self, bytes: &[u8]) -> bool {
         bytes.starts_with(b"ACK ") && memchr::memmem::find(bytes, self.tag_prefix.as_bytes()).is_some()
     }
 }
