@@ -181,22 +181,19 @@ class SipTestHarness:
 
     def advance(self, seconds: float) -> None:
         """Lets so much virtual time pass: timers fire, phones retransmit, parked handlers go on."""
-        kit = self._kit
         with self._world.watched():
-            kit.advance(seconds)
+            self._kit.advance(seconds)
 
     def settle(self) -> None:
         """Lets time pass until no message is under way and no handler has a question open. Timers that only wait for
         their time are left waiting. Every call that sends does this."""
-        kit = self._kit
         with self._world.watched():
-            kit.settle(_PATIENCE)
+            self._kit.settle(_PATIENCE)
 
     def run_until_idle(self, limit: float = 3600.0) -> None:
         """Lets time pass until every transaction has ended, `limit` seconds at most."""
-        kit = self._kit
         with self._world.watched():
-            kit.run_until_idle(limit)
+            self._kit.run_until_idle(limit)
 
     # ---- sending ----------------------------------------------------------------------------------------------------
 
@@ -231,8 +228,7 @@ class SipTestHarness:
         that would have been made. `auth` (user, password) answers one digest challenge; the result is then that of the
         second request. The client sends the ACK to a final response of an INVITE by itself.
         """
-        kit = self._kit
-        kit.set_domains([*self._domains, *([_host_of(ruri)] if is_local else [])])
+        self._kit.set_domains([*self._domains, *([_host_of(ruri)] if is_local else [])])
         self._serial += 1
         client = self._client(source_ip, source_port)
         made: list[tuple[str, str]] = [
@@ -273,9 +269,9 @@ class SipTestHarness:
         return result
 
     def _request(self, raw: bytes, transport: Transport, ip: str, port: int) -> RequestResult:
-        kit = self._kit
-        first, decision = kit.wire_len(), kit.decision_count()
-        kit.send(transport, (ip, port), self._listener(transport), raw, True)
+        # The kit is in no local: what a traceback holds would be collected on whichever thread collects.
+        first, decision = self._kit.wire_len(), self._kit.decision_count()
+        self._kit.send(transport, (ip, port), self._listener(transport), raw, True)
         self.settle()
         request = Message(raw, transport=transport, source=f"{ip}:{port}")
         for message in self.messages_from(first):

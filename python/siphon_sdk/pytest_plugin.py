@@ -9,6 +9,7 @@ Loaded by pytest itself once the wheel is installed.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -48,7 +49,7 @@ def siphon(request: pytest.FixtureRequest) -> Iterator[Callable[..., SipTestHarn
     from the test's own directory, else from the root directory."""
     from .harness import SipTestHarness
 
-    made: list[SipTestHarness] = []
+    made = contextlib.ExitStack()
 
     def make(script: Any = None, **given: Any) -> SipTestHarness:
         if script is not None:
@@ -57,15 +58,14 @@ def siphon(request: pytest.FixtureRequest) -> Iterator[Callable[..., SipTestHarn
         if isinstance(config, Path) or (isinstance(config, str) and config.endswith((".yaml", ".yml"))):
             given["config"] = _place(request, config)
         harness = SipTestHarness(script, **given)
-        made.append(harness)
+        made.callback(harness.close)
         starts = request.node.stash.get(_STARTS, None)
         if starts is not None:
             starts.append((harness, 1, 0))
         return harness
 
-    yield make
-    for harness in made:
-        harness.close()
+    with made:
+        yield make
 
 
 @pytest.fixture

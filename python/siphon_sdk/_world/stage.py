@@ -37,7 +37,8 @@ class Actor:
         self._floor.acquire()
         self._back.acquire()
         self.thread = threading.Thread(target=self._life, name="siphon-kit", daemon=True)
-        _start(self.thread)
+        with watch.collecting_nothing():
+            _start(self.thread)
 
     def take_floor(self) -> None:
         """Runs it until it waits or its job is done. On the kit's thread."""
@@ -55,6 +56,8 @@ class Actor:
             # It hangs, or Control-C while it has the floor: it cannot be asked for it any more.
             self.stage.broken = True
             watch.end(self.thread.ident or 0)
+            # Python code ends now, and not beside what comes next; a wait in C ends when it does.
+            self._back.acquire(timeout=0.5)
             raise
         finally:
             if collects:
@@ -169,16 +172,18 @@ class Stage:
     def close(self) -> None:
         """Ends whoever still waits, at its wait, and all threads."""
         self.closed = True
-        for actor in [] if self.broken else self._actors:
-            if not actor.started:
-                actor.job = None
-            # A handler may wait again in its `finally`; it is ended there too.
-            for _ in range(100):
-                if actor.job is None:
-                    break
+        try:
+            for actor in [] if self.broken else self._actors:
+                if not actor.started:
+                    actor.job = None
+                # A handler may wait again in its `finally`; it is ended there too.
+                for _ in range(100):
+                    if actor.job is None:
+                        break
+                    actor.take_floor()
                 actor.take_floor()
-            actor.take_floor()
-        self._actors.clear()
-        self._ready.clear()
-        self._timers.clear()
-        self.failures.clear()
+        finally:
+            self._actors.clear()
+            self._ready.clear()
+            self._timers.clear()
+            self.failures.clear()

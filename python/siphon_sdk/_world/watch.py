@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
+import gc
 import os
 import signal
 import sys
 import sysconfig
 import threading
+import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +22,13 @@ if TYPE_CHECKING:
     from siphon_sdk._world.world import World
 
 # Taken before anything is patched.
-_start, _join = threading.Thread.start, threading.Thread.join
+_start, _join, _sleep = threading.Thread.start, threading.Thread.join, time.sleep
 
 # Real seconds that a handler may have the floor.
 PATIENCE = 10.0
 
-_DEBUGGERS = ("bdb", "pdb", "code", "cmd", "_pydevd", "pydevd", "_pydev", "debugpy", "ipdb", "IPython", "pudb")
+_DEBUGGERS = {"bdb", "pdb", "code", "cmd", "debugpy", "ipdb", "IPython", "pudb"}
+_BUNDLES = ("_pydev", "pydevd")
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _LIBRARY = sysconfig.get_paths()["stdlib"] + os.sep
 # Waits for hosts that the test allowed; they have limits of their own.
@@ -32,10 +37,30 @@ _REAL = tuple(f"{_OWN}_world{os.sep}{name}" for name in ("real.py", "sockets.py"
 _EDGE = tuple(_OWN + name for name in ("harness.py", "agent.py", f"_world{os.sep}stage.py", f"_world{os.sep}watch.py"))
 
 
+def of_debugger(frame: FrameType) -> bool:
+    """Whether that is code of a debugger, for which time is real."""
+    package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+    return package in _DEBUGGERS or package.startswith(_BUNDLES)
+
+
+@contextlib.contextmanager
+def collecting_nothing() -> Iterator[None]:
+    """No garbage is collected meanwhile. What is bound to the kit's thread is not to be collected on another one, and
+    CPython before 3.12 holds a lock while it lists frames, which a finaliser may want."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
 def _frames(thread: int) -> list[FrameType]:
     """The stack of a thread, outermost first."""
     frames: list[FrameType] = []
-    frame = sys._current_frames().get(thread)
+    with collecting_nothing():
+        frame = sys._current_frames().get(thread)
     while frame is not None:
         frames.append(frame)
         frame = frame.f_back
@@ -48,10 +73,7 @@ def debugged(thread: int) -> bool:
     tracers = [sys.gettrace(), threading.gettrace()]
     if any(t is not None and not str(getattr(type(t), "__module__", "")).startswith("coverage") for t in tracers):
         return True
-    frames = _frames(thread)
-    return any(
-        str(f.f_globals.get("__name__", "")).startswith(_DEBUGGERS) or f.f_code.co_filename.startswith(_REAL) for f in frames
-    )
+    return any(of_debugger(f) or f.f_code.co_filename.startswith(_REAL) for f in _frames(thread))
 
 
 def hang(thread: int) -> HandlerHangs:
@@ -77,11 +99,14 @@ class Watched:
     """While the kit's thread runs the node: Control-C and a handler that hangs there reach the test."""
 
     active: Watched | None = None
+    _choosing = threading.Lock()
+    """Held from finding that a handler hangs until the signal to it is under way."""
 
     def __init__(self, world: World) -> None:
         self.world, self.thread = world, threading.get_ident()
         self._before: Any = None
         self._outer: Watched | None = None
+        self._over = self._bitten = self._felt = False
 
     def __enter__(self) -> None:
         self._outer, Watched.active = Watched.active, self
@@ -93,26 +118,44 @@ class Watched:
             _Dog.wake()
 
     def __exit__(self, *_: object) -> None:
-        Watched.active = self._outer
+        self._over = True
+        with Watched._choosing:
+            Watched.active = self._outer
+        # A signal that is under way is ours: the handler that was there before would take it for Control-C.
+        for _ in range(1000):
+            if self._felt or not self._bitten:
+                break
+            _sleep(0.001)
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
+            self._before = None
         fault, self.world.fault = self.world.fault, None
         if fault is not None:
             # What the script layer made of it is not what happened.
             raise fault from None
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        self._felt = True
         if self.world.fault is None:
             if self._before is signal.SIG_IGN:
                 return
             self.world.fault = KeyboardInterrupt()
-        raise self.world.fault
+        if self._over:
+            return
+        # A script may catch every Exception and try again; the test is told when the script has ended.
+        raise self.world.fault if isinstance(self.world.fault, KeyboardInterrupt) else WorldClosed("the handler hangs")
 
     def bite(self) -> None:
         """Ends the handler that hangs on the kit's thread. A signal interrupts waits that are not Python code, too."""
-        if self._before is not None and not debugged(self.thread):
-            self.world.fault = hang(self.thread)
-            signal.pthread_kill(self.thread, signal.SIGINT)
+        if debugged(self.thread):
+            return
+        with Watched._choosing:
+            runs = Watched.active is self and not self._over and self.world.turn % 2 == 1
+            if runs and self._before is not None:
+                # One that went on all the same hangs where it hung at first.
+                self.world.fault = self.world.fault or hang(self.thread)
+                self._bitten, self._felt = True, False
+                signal.pthread_kill(self.thread, signal.SIGINT)
 
 
 class _Dog(threading.Thread):
@@ -129,7 +172,8 @@ class _Dog(threading.Thread):
     def wake(cls) -> None:
         if cls._one is None or not cls._one.is_alive():
             cls._one = cls()
-            _start(cls._one)
+            with collecting_nothing():
+                _start(cls._one)
             # A thread must not come back from a wait into an interpreter that is being taken down.
             atexit.register(cls._one.leave)
 
@@ -140,10 +184,12 @@ class _Dog(threading.Thread):
     def run(self) -> None:
         seen, ticks = (-1, -1), 0
         while not self._leash.acquire(timeout=PATIENCE / 4):
-            watched = Watched.active
-            now = (-1, -1) if watched is None else (id(watched), watched.world.turn)
-            ticks = ticks + 1 if now == seen else 0
-            seen = now
-            if watched is not None and watched.world.turn % 2 and ticks >= 4:
-                ticks = 0
-                watched.bite()
+            with collecting_nothing():
+                watched = Watched.active
+                now = (-1, -1) if watched is None else (id(watched), watched.world.turn)
+                ticks = ticks + 1 if now == seen else 0
+                seen = now
+                if watched is not None and watched.world.turn % 2 and ticks >= 4:
+                    ticks = 0
+                    watched.bite()
+                watched = None

@@ -20,11 +20,7 @@ from siphon_sdk._world.inside import here
 from siphon_sdk._world.loop import VirtualLoop
 from siphon_sdk._world.names import Net
 from siphon_sdk._world.stage import Actor, Stage
-from siphon_sdk._world.watch import Watched
-
-
-# Debuggers that sleep on the thread they hold: for them time is real.
-_DEBUGGERS = ("pydevd", "_pydevd", "_pydev", "debugpy")
+from siphon_sdk._world.watch import Watched, of_debugger
 
 
 class Waiter:
@@ -117,7 +113,7 @@ class World:
 
     def sleep(self, seconds: SupportsFloat) -> None:
         """`time.sleep` in the world."""
-        if sys._getframe(1).f_globals.get("__name__", "").startswith(_DEBUGGERS) and self.native is not None:
+        if self.native is not None and of_debugger(sys._getframe(1)):
             self.native.leave()
             try:
                 time.sleep(float(seconds))
