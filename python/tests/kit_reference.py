@@ -16,12 +16,13 @@ _SOURCES = {
     "python/siphon_sdk/message.py": ["Message", "differences"],
     "python/siphon_sdk/observed.py": ["Log", "LogLine", "Metrics", "Registrar", "Binding", "Decision", "Dns"],
     "python/siphon_sdk/_world/http.py": ["Http", "HttpRequest", "Fake"],
+    "python/siphon_sdk/_world/errors.py": ["HandlerHangs", "RealNetwork"],
     "python/siphon_sdk/_check.py": ["check"],
     "python/siphon/_check/finding.py": ["Problem"],
 }
 """Where each public name is, in the order of the pages."""
 
-_ALIASES = {
+ALIASES = {
     "python/siphon_sdk/_setup.py": ["Config"],
     "python/siphon_sdk/_writing.py": ["Headers"],
     "python/siphon_sdk/harness.py": ["Transport"],
@@ -166,7 +167,7 @@ def pages() -> dict[str, str]:
     ]
     aliases = [
         f"| `{name}` | `{_alias(path, name).replace('|', chr(92) + '|')}` |"
-        for path, names in _ALIASES.items()
+        for path, names in ALIASES.items()
         for name in names
     ]
     made["README.md"] = "\n".join(

@@ -117,7 +117,7 @@ class Watched:
             self._before = signal.signal(signal.SIGINT, self._interrupted)
             _Dog.wake()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *ending: object) -> None:
         self._over = True
         with Watched._choosing:
             Watched.active = self._outer
