@@ -68,30 +68,8 @@ COMES_WITH = {
 
 # Names of the reference surface that this version leaves out, by type or namespace, and why.
 ABSENT: dict[str, dict[str, str]] = {
+    # Those of `siphon` itself that belong to no namespace.
     "names": {
-        "gateway": "gateway groups are not built yet",
-        "Destination": "gateway groups are not built yet",
-        "cdr": "call detail records are not built yet",
-        "registration": "outbound registration is not built yet",
-        "rtpengine": "media anchoring is not built yet",
-        "sdp": "media anchoring is not built yet",
-        "Sdp": "media anchoring is not built yet",
-        "MediaSection": "media anchoring is not built yet",
-        "presence": "presence is not built yet",
-        "b2bua": "belongs to siphon-sbc",
-        "lcr": "belongs to siphon-sbc",
-        "srs": "belongs to siphon-sbc",
-        "Call": "belongs to siphon-sbc",
-        "MediaHandle": "belongs to siphon-sbc",
-        "ByeInitiator": "belongs to siphon-sbc",
-        "diameter": "belongs to the IMS roles",
-        "ipsec": "belongs to the IMS roles",
-        "isc": "belongs to the IMS roles",
-        "sbi": "belongs to the IMS roles",
-        "qos": "belongs to the IMS roles",
-        "stir": "STIR/SHAKEN is not built yet",
-        "numbers": "number normalisation is not built yet",
-        "li": "no script outside siphon-li can ask about interception",
         "Action": "the test kit records actions; the daemon commits verdicts",
     },
     "Request": {
@@ -166,6 +144,8 @@ def closest(name: str, known: Iterable[str]) -> str | None:
 
 def why_absent(name: str, role: str) -> str:
     """Why `name` cannot be imported from `siphon` in `role`."""
+    if name in ABSENT["names"]:
+        return f"'{name}' is not in this version: {ABSENT['names'][name]}"
     roles = NAMESPACES.get(COMES_WITH.get(name, name))
     if roles is None:
         near = closest(name, (*BUILT, *TYPES))

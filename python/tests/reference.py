@@ -148,7 +148,7 @@ def pages() -> dict[str, str]:
     for name in _surface.BUILT:
         page = _class_page(name, name, classes[of_namespace[name]], _surface.ABSENT.get(name, {}))
         if name == "proxy":
-            utils = _class_page("proxy._utils", "proxy._utils", classes["_ProxyUtils"], {})
+            utils = _class_page("proxy._utils", "proxy._utils", classes["_ProxyUtils"], _surface.ABSENT["proxy._utils"])
             page += "\n" + utils.replace("# `proxy._utils`", "## `proxy._utils`", 1)
         made[f"{name}.md"] = page
     exceptions = []

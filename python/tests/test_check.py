@@ -21,7 +21,8 @@ def test_each_finding_has_its_place_and_its_severity() -> None:
 
 @pytest.mark.parametrize("script", sorted((DATA / "wrong-scripts").glob("*.py")), ids=lambda path: path.stem)
 def test_every_wrong_script_is_found_fault_with(script: Path) -> None:
-    assert check(script) != []
+    found = check(script)
+    assert found != [] and not any("could not be looked through" in problem.message for problem in found)
 
 
 @pytest.mark.parametrize("script", sorted((DATA / "right-scripts").glob("*.py")), ids=lambda path: path.stem)

@@ -1,9 +1,13 @@
 """What `from siphon import ...` says about names that are not there."""
 
+import functools
+from pathlib import Path
+
 import pytest
 
 import siphon
 from siphon import _surface
+from siphon_sdk import check
 
 
 @pytest.mark.parametrize("name", sorted(set(_surface.NAMESPACES) - set(_surface.BUILT)))
@@ -29,12 +33,27 @@ def test_a_misspelt_name_is_guessed() -> None:
         siphon.proxy.on_reqest  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("namespace", sorted(set(_surface.ABSENT) & set(_surface.BUILT)))
-def test_what_a_namespace_leaves_out_has_its_reason(namespace: str) -> None:
-    for name, why in _surface.ABSENT[namespace].items():
-        with pytest.raises(AttributeError) as told:
-            getattr(getattr(siphon, namespace), name)
-        assert str(told.value) == f"{namespace}.{name} is not in this version: {why}"
+@pytest.mark.parametrize(("of", "name"), [(of, name) for of, names in _surface.ABSENT.items() for name in names])
+def test_what_is_left_out_has_its_reason(of: str, name: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    if of == "names":
+        with pytest.raises(ImportError) as told:
+            exec(f"from siphon import {name}")
+        script.write_text(f"from siphon import {name}\n")
+        sentence = f"'{name}' is not in this version: {_surface.ABSENT[of][name]}"
+        assert str(told.value) == sentence
+    elif of in _surface.TYPES:
+        # Types are not asked by name: the check knows them.
+        script.write_text(f"from siphon import {of}\n\n\ndef f(it: {of}):\n    it.{name}\n")
+        sentence = f"it.{name} is not in this version: {_surface.ABSENT[of][name]}"
+    else:
+        namespace, *inner = of.split(".")
+        with pytest.raises(AttributeError) as missing:
+            getattr(functools.reduce(getattr, inner, getattr(siphon, namespace)), name)
+        script.write_text(f"from siphon import {namespace}\n\n{of}.{name}\n")
+        sentence = f"{of}.{name} is not in this version: {_surface.ABSENT[of][name]}"
+        assert str(missing.value) == sentence
+    assert sentence in [problem.message for problem in check(script)]
 
 
 def test_the_other_half_of_a_role_is_refused_to_a_role_without_it(monkeypatch: pytest.MonkeyPatch) -> None:

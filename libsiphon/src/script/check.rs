@@ -95,10 +95,11 @@ fn static_problems(script: &Script) -> Vec<Problem> {
     });
     match found {
         Ok(found) => found.into_iter().map(Problem::from).collect(),
-        // Our own fault, and no reason to fail somebody's script.
+        // Our own fault. A check that did not look must not say that all is well.
         Err(error) => {
-            let message = format!("the text could not be looked through: {error}");
-            vec![Problem { file: name, line: 0, column: 0, is_warning: true, message }]
+            let message =
+                format!("the text could not be looked through, which is a fault of siphon: {error}");
+            vec![Problem { file: name, line: 0, column: 0, is_warning: false, message }]
         }
     }
 }

@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyModule};
 use std::ffi::CString;
 
 /// The sources of the package `siphon`: what scripts import here, an editor reads, and the wheel installs.
-const FILES: &[(&str, &str)] = &[
+pub(super) const FILES: &[(&str, &str)] = &[
     ("siphon", include_str!("../../../python/siphon/__init__.py")),
     ("siphon._check", include_str!("../../../python/siphon/_check/__init__.py")),
     ("siphon._check.arguments", include_str!("../../../python/siphon/_check/arguments.py")),

@@ -44,7 +44,7 @@ class Project:
         offered = name in _surface.BUILT and self.role in _surface.NAMESPACES[name]
         if offered or name in _surface.TYPES or name.startswith("_"):
             return None
-        if name in _surface.NAMESPACES or name in _surface.COMES_WITH:
+        if name in _surface.NAMESPACES or name in _surface.COMES_WITH or name in _surface.ABSENT["names"]:
             return _surface.why_absent(name, self.role)
         return absent("siphon", name, (*_surface.BUILT, *_surface.TYPES))
 
