@@ -18,6 +18,8 @@ from siphon_sdk._writing import assemble, reply_to
 PATIENCE = 10.0
 # How long the daemon is watched for what the kit says will not come.
 GRACE = 0.03
+# What the daemon logs when it has reloaded, or could not.
+RELOADED = "reloaded: "
 
 
 def text_of(raw: bytes) -> str:
@@ -220,9 +222,17 @@ class DaemonStage(Stage):
 
     def reload(self, script: Path, text: str) -> None:
         # The script was written by the kit, which ran first, and again here: the directory is watched.
+        before = self._reloads()
         script.write_text(text)
         os.kill(self._process.pid, signal.SIGHUP)
-        time.sleep(1.0)
+        began = time.monotonic()
+        while self._reloads() == before:
+            assert time.monotonic() - began < PATIENCE, Path(self._log.name).read_text()
+            time.sleep(0.01)
+
+    def _reloads(self) -> int:
+        """How often it said that it loaded the script anew."""
+        return Path(self._log.name).read_text().count(RELOADED)
 
     def _await(self, at_least: float) -> None:
         wanted = self.expected[len(self.counts)] if len(self.counts) < len(self.expected) else {}

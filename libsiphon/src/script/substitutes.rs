@@ -10,6 +10,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyTuple;
 use std::cell::RefCell;
 use std::ffi::{c_char, c_int};
@@ -65,31 +66,48 @@ struct Definition {
 }
 
 /// What stands in for one function.
-struct Substitute {
+struct Substitute<'py> {
+    function: Bound<'py, PyAny>,
     original: &'static AtomicPtr<()>,
     replacement: *mut (),
     flags: c_int,
 }
 
-/// Exchanges the function behind `function`, a built-in.
-fn exchange(function: &Bound<'_, PyAny>, with: &Substitute) -> PyResult<()> {
-    let builtin = function.py().import("builtins")?.getattr("len")?.get_type();
-    if !function.is_instance(&builtin)? {
-        return Err(PyRuntimeError::new_err(format!("{function} is not the interpreter's own")));
-    }
-    // SAFETY: a live built-in function: its second field is its definition, a static of the module that has it. The
-    // replacement is called as the flags say, which are compared.
-    unsafe {
-        let definition = (*function.as_ptr().cast::<BuiltinFunction>()).definition;
-        if (*definition).flags != with.flags {
+impl Substitute<'_> {
+    /// Whether the function is one that can be exchanged; the error names it.
+    fn fits(&self) -> PyResult<()> {
+        let function = &self.function;
+        let builtin = function.py().import("builtins")?.getattr("len")?.get_type();
+        if !function.is_instance(&builtin)? {
+            return Err(PyRuntimeError::new_err(format!("{function} is not the interpreter's own")));
+        }
+        // SAFETY: a built-in function, as was seen.
+        let flags = unsafe { (*self.definition()).flags };
+        if flags != self.flags {
             return Err(PyRuntimeError::new_err(format!("{function} is called in a way that is not known")));
         }
-        if with.original.load(Ordering::Acquire).is_null() {
-            with.original.store((*definition).function, Ordering::Release);
-            (*definition).function = with.replacement;
+        Ok(())
+    }
+
+    /// # Safety
+    /// The function is a built-in one.
+    unsafe fn definition(&self) -> *mut Definition {
+        // SAFETY: the second field of a live built-in function is its definition, a static of the module that has it.
+        unsafe { (*self.function.as_ptr().cast::<BuiltinFunction>()).definition }
+    }
+
+    /// Exchanges the function.
+    ///
+    /// # Safety
+    /// `fits` said so, and nothing was exchanged before.
+    unsafe fn exchange(&self) {
+        // SAFETY: the replacement is called as the flags say, which were compared.
+        unsafe {
+            let definition = self.definition();
+            self.original.store((*definition).function, Ordering::Release);
+            (*definition).function = self.replacement;
         }
     }
-    Ok(())
 }
 
 /// What a replacement returns to C.
@@ -281,40 +299,65 @@ fn dice(world: &Bound<'_, PyAny>, own: Object, call: impl FnOnce(Object) -> Obje
     }
 }
 
-/// Puts the substitutes in place. Later calls do nothing.
+/// Puts the substitutes in place: all, or none if one does not fit. Later calls do nothing.
 pub(crate) fn install(py: Python<'_>) -> PyResult<()> {
-    let (time_module, class) = (py.import("time")?, py.import("datetime")?.getattr("datetime")?);
-    let own =
-        |module: &Bound<'_, PyModule>, name: &str, original: &'static AtomicPtr<()>, by: Call, flags| {
-            exchange(&module.getattr(name)?, &Substitute { original, replacement: by as *mut (), flags })
-        };
-    let none = ffi::METH_NOARGS;
-    own(&time_module, "time", &time::ORIGINAL, time::replacement, none)?;
-    own(&time_module, "time_ns", &time_ns::ORIGINAL, time_ns::replacement, none)?;
-    own(&time_module, "monotonic", &monotonic::ORIGINAL, monotonic::replacement, none)?;
-    own(&time_module, "monotonic_ns", &monotonic_ns::ORIGINAL, monotonic_ns::replacement, none)?;
-    own(&time_module, "perf_counter", &perf_counter::ORIGINAL, perf_counter::replacement, none)?;
-    own(&time_module, "perf_counter_ns", &perf_counter_ns::ORIGINAL, perf_counter_ns::replacement, none)?;
-    own(&time_module, "sleep", &sleep::ORIGINAL, sleep::replacement, ffi::METH_O)?;
-    own(&time_module, "localtime", &localtime::ORIGINAL, localtime::replacement, ffi::METH_VARARGS)?;
-    own(&time_module, "gmtime", &gmtime::ORIGINAL, gmtime::replacement, ffi::METH_VARARGS)?;
-    own(&time_module, "ctime", &ctime::ORIGINAL, ctime::replacement, ffi::METH_VARARGS)?;
-    own(&time_module, "asctime", &asctime::ORIGINAL, asctime::replacement, ffi::METH_VARARGS)?;
-    own(&time_module, "strftime", &strftime::ORIGINAL, strftime::replacement, ffi::METH_VARARGS)?;
-    own(&py.import("os")?, "urandom", &urandom::ORIGINAL, urandom::replacement, ffi::METH_O)?;
-    let method = |of: &Bound<'_, PyAny>, name: &str, original: &'static AtomicPtr<()>, by: *mut (), flags| {
-        exchange(&of.getattr(name)?, &Substitute { original, replacement: by, flags })
+    static INSTALLED: PyOnceLock<()> = PyOnceLock::new();
+    let put = || {
+        let all = substitutes(py)?;
+        all.iter().try_for_each(Substitute::fits)?;
+        for one in &all {
+            // SAFETY: all fit, and this happens once.
+            unsafe { one.exchange() };
+        }
+        Ok(())
     };
-    let on_class = ffi::METH_CLASS;
-    method(&class, "utcnow", &utcnow::ORIGINAL, utcnow::replacement as *mut (), none | on_class)?;
-    method(&class, "today", &today::ORIGINAL, today::replacement as *mut (), none | on_class)?;
-    method(&class, "now", &NOW, now as *mut (), ffi::METH_FASTCALL | ffi::METH_KEYWORDS | on_class)?;
+    INSTALLED.get_or_try_init(py, put).copied()
+}
+
+fn substitutes(py: Python<'_>) -> PyResult<Vec<Substitute<'_>>> {
+    let (time_module, os, class) =
+        (py.import("time")?, py.import("os")?, py.import("datetime")?.getattr("datetime")?);
     // `Random` of the module wraps some of these in Python; the C class has them all.
     let base = py.import("_random")?.getattr("Random")?.call0()?;
-    method(&base, "random", &random::ORIGINAL, random::replacement as *mut (), none)?;
-    method(&base, "getrandbits", &getrandbits::ORIGINAL, getrandbits::replacement as *mut (), ffi::METH_O)?;
-    method(&base, "getstate", &getstate::ORIGINAL, getstate::replacement as *mut (), none)?;
-    method(&base, "setstate", &setstate::ORIGINAL, setstate::replacement as *mut (), ffi::METH_O)?;
-    method(&base, "seed", &SEED, seed as *mut (), ffi::METH_FASTCALL)?;
-    Ok(())
+    let (none, one, tuple, on_class) =
+        (ffi::METH_NOARGS, ffi::METH_O, ffi::METH_VARARGS, ffi::METH_NOARGS | ffi::METH_CLASS);
+    let time_module = time_module.as_any();
+    let pairs: [(&Bound<'_, PyAny>, &str, &'static AtomicPtr<()>, Call, c_int); 19] = [
+        (time_module, "time", &time::ORIGINAL, time::replacement, none),
+        (time_module, "time_ns", &time_ns::ORIGINAL, time_ns::replacement, none),
+        (time_module, "monotonic", &monotonic::ORIGINAL, monotonic::replacement, none),
+        (time_module, "monotonic_ns", &monotonic_ns::ORIGINAL, monotonic_ns::replacement, none),
+        (time_module, "perf_counter", &perf_counter::ORIGINAL, perf_counter::replacement, none),
+        (time_module, "perf_counter_ns", &perf_counter_ns::ORIGINAL, perf_counter_ns::replacement, none),
+        (time_module, "sleep", &sleep::ORIGINAL, sleep::replacement, one),
+        (time_module, "localtime", &localtime::ORIGINAL, localtime::replacement, tuple),
+        (time_module, "gmtime", &gmtime::ORIGINAL, gmtime::replacement, tuple),
+        (time_module, "ctime", &ctime::ORIGINAL, ctime::replacement, tuple),
+        (time_module, "asctime", &asctime::ORIGINAL, asctime::replacement, tuple),
+        (time_module, "strftime", &strftime::ORIGINAL, strftime::replacement, tuple),
+        (&os, "urandom", &urandom::ORIGINAL, urandom::replacement, one),
+        (&class, "utcnow", &utcnow::ORIGINAL, utcnow::replacement, on_class),
+        (&class, "today", &today::ORIGINAL, today::replacement, on_class),
+        (&base, "random", &random::ORIGINAL, random::replacement, none),
+        (&base, "getrandbits", &getrandbits::ORIGINAL, getrandbits::replacement, one),
+        (&base, "getstate", &getstate::ORIGINAL, getstate::replacement, none),
+        (&base, "setstate", &setstate::ORIGINAL, setstate::replacement, one),
+    ];
+    fn made<'py>(
+        of: &Bound<'py, PyAny>,
+        name: &str,
+        original: &'static AtomicPtr<()>,
+        replacement: *mut (),
+        flags: c_int,
+    ) -> PyResult<Substitute<'py>> {
+        Ok(Substitute { function: of.getattr(name)?, original, replacement, flags })
+    }
+    let mut all: Vec<_> = pairs
+        .into_iter()
+        .map(|(of, name, original, by, flags)| made(of, name, original, by as *mut (), flags))
+        .collect::<PyResult<_>>()?;
+    let named = ffi::METH_FASTCALL | ffi::METH_KEYWORDS | ffi::METH_CLASS;
+    all.push(made(&class, "now", &NOW, now as *mut (), named)?);
+    all.push(made(&base, "seed", &SEED, seed as *mut (), ffi::METH_FASTCALL)?);
+    Ok(all)
 }
