@@ -5,6 +5,7 @@ mod as_asked;
 mod client;
 mod commits;
 mod connections;
+mod calls;
 pub mod contract;
 mod gruu;
 mod inbound;

@@ -84,6 +84,7 @@ impl Shard {
             consumed_routes: work.consumed_routes,
             on_route: work.on_route,
             is_local: work.is_local,
+            may_call: None,
             keep: work.keep.clone(),
         };
         self.stats.questions += 1;
@@ -99,6 +100,7 @@ impl Shard {
             consumed_routes: ack.consumed_routes,
             on_route: ack.on_route,
             is_local: ack.is_local,
+            may_call: None,
             keep: None,
         };
         let ticket = self.open_ticket(Purpose::Ack { ack }, Some(call));

@@ -31,6 +31,7 @@ pub(crate) fn named(decision: &Decision) -> Text {
         }
         Decision::Fork { targets, .. } => format!("fork {}", targets.len()).into(),
         Decision::Drop => "drop".into(),
+        Decision::Call(actions) => super::calls::named(actions),
         Decision::RoleProcedure => "role procedure".into(),
         Decision::Failed(_) => "failed".into(),
     }
@@ -61,6 +62,7 @@ impl Shard {
                 self.fork(server, targets, strategy, options, out);
             }
             Decision::Drop => self.drop_silently(server, out),
+            Decision::Call(actions) => self.decide_call(server, actions, out),
             Decision::RoleProcedure => self.role_procedure(server, out),
             Decision::Failed(error) => {
                 self.tell_failed(server, &error, out);

@@ -13,9 +13,10 @@ impl Policy for Builtin {
     fn ask(&mut self, ticket: Ticket, question: Question, _now: Instant, out: &mut PolicyOutput) {
         let verdict = match question.kind {
             QuestionKind::Request => Verdict::of(Decision::RoleProcedure),
-            QuestionKind::Reply { .. } | QuestionKind::Failure { .. } | QuestionKind::Cancelled => {
-                Verdict::default()
-            }
+            QuestionKind::Reply { .. }
+            | QuestionKind::Failure { .. }
+            | QuestionKind::Cancelled
+            | QuestionKind::Call(_) => Verdict::default(),
         };
         out.verdicts.push((ticket, verdict));
     }

@@ -6,11 +6,13 @@
 //! answer but the last has [`finished`](Verdict::finished) false.
 
 pub mod builtin;
+pub mod call;
 pub mod question;
 pub mod target;
 pub mod verdict;
 
 pub use builtin::Builtin;
+pub use call::{CallAction, CallEvent, CallQuestion, CallView, Dial, Initiator};
 pub use question::{Question, QuestionKind};
 pub use target::{Strategy, Target};
 pub use verdict::{Commit, Decision, Header, Interest, Keep, RelayOptions, ReplySpec, Verdict};

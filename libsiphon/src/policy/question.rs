@@ -1,6 +1,8 @@
 //! What the engine asks.
 
 use crate::base::flow::Flow;
+use crate::base::text::Text;
+use crate::policy::call::CallQuestion;
 use crate::policy::verdict::Keep;
 use crate::wire::sip::Message;
 
@@ -19,6 +21,8 @@ pub struct Question {
     pub on_route: bool,
     /// The Request-URI names this node or one of its domains.
     pub is_local: bool,
+    /// The id the call would have that this INVITE begins, where this node is a B2BUA and it may begin one.
+    pub may_call: Option<Text>,
     /// What the policy attached to the transaction with an earlier verdict.
     pub keep: Option<Keep>,
 }
@@ -27,7 +31,8 @@ pub struct Question {
 #[derive(Clone, Debug)]
 pub enum QuestionKind {
     /// A new request, in-dialog requests and the ACK to a 2xx included. A verdict with a decision is due,
-    /// except for the ACK, for which relaying or nothing are the only choices.
+    /// except for the ACK, for which relaying or nothing are the only choices. Where [`Question::may_call`] is set,
+    /// the decision may be [`Decision::Call`](super::Decision::Call).
     Request,
     /// A response on a relayed request. It is forwarded unless the verdict drops or rejects it.
     Reply {
@@ -46,4 +51,6 @@ pub enum QuestionKind {
     },
     /// The client cancelled. Nothing is awaited.
     Cancelled,
+    /// Something happened to a call. [`Question::request`] is the INVITE of its A-leg.
+    Call(Box<CallQuestion>),
 }

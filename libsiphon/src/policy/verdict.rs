@@ -2,6 +2,7 @@
 
 use crate::base::text::Text;
 use crate::base::time::Duration;
+use crate::policy::call::CallAction;
 use crate::policy::target::{Strategy, Target};
 use crate::wire::sip::Message;
 use std::any::Any;
@@ -28,10 +29,18 @@ impl fmt::Debug for Keep {
 pub struct Interest {
     /// [`QuestionKind::Reply`](super::QuestionKind::Reply).
     pub replies: bool,
-    /// [`QuestionKind::Failure`](super::QuestionKind::Failure).
+    /// [`QuestionKind::Failure`](super::QuestionKind::Failure), and [`CallEvent::Failed`](super::CallEvent::Failed).
     pub failures: bool,
-    /// [`QuestionKind::Cancelled`](super::QuestionKind::Cancelled).
+    /// [`QuestionKind::Cancelled`](super::QuestionKind::Cancelled), and the same of a call.
     pub cancels: bool,
+    /// [`CallEvent::EarlyMedia`](super::CallEvent::EarlyMedia).
+    pub early_media: bool,
+    /// [`CallEvent::Answered`](super::CallEvent::Answered).
+    pub answers: bool,
+    /// [`CallEvent::Bye`](super::CallEvent::Bye).
+    pub byes: bool,
+    /// [`CallEvent::Refer`](super::CallEvent::Refer).
+    pub refers: bool,
 }
 
 /// The answer to a [`Question`](super::Question).
@@ -100,6 +109,9 @@ pub enum Decision {
     /// Say nothing: the server transaction is forgotten without a response. On a reply question: do not
     /// forward this (provisional) response.
     Drop,
+    /// Make the INVITE a call of two legs, or go on with the call in question. The verdict's message is the INVITE
+    /// that the B-legs are made of.
+    Call(Vec<CallAction>),
     /// What the role does when no script decides.
     RoleProcedure,
     /// The handler failed (raised, or decided nothing): 500, with this line for the log.
@@ -118,7 +130,7 @@ pub struct RelayOptions {
 }
 
 /// A response that this node makes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ReplySpec {
     /// 100 to 699.
     pub code: u16,

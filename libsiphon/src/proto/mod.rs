@@ -4,6 +4,7 @@
 //! pushed onto `out`, then sleep until `deadline()`. A machine never reads a clock, opens a socket, spawns
 //! or rolls dice, and the order of what it pushes never depends on the iteration of a map.
 
+pub mod dialog;
 pub mod locate;
 pub mod transaction;
 pub mod proxy;

@@ -73,6 +73,9 @@ impl Call {
         Ok(match &question.kind {
             QuestionKind::Request => Call::Request(request(Phase::Request)?),
             QuestionKind::Cancelled => Call::Cancelled(request(Phase::Cancelled)?),
+            QuestionKind::Call(_) => {
+                return Err(pyo3::exceptions::PyRuntimeError::new_err("not this role's"));
+            }
             QuestionKind::Reply { reply, flow } => {
                 let reply = Reply::new(reply.clone(), Some(*flow), false);
                 Call::Reply(request(Phase::Reply)?, Py::new(py, reply)?)

@@ -206,6 +206,7 @@ impl Generation {
             replies: self.on_reply.is_some(),
             failures: self.on_failure.is_some(),
             cancels: self.on_cancel.is_some(),
+            ..Interest::default()
         }
     }
 

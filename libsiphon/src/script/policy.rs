@@ -142,6 +142,8 @@ impl ScriptPolicy {
                 held.and_then(|k| k.on_failure.as_ref()).or(generation.on_failure.as_ref())
             }
             QuestionKind::Cancelled => generation.on_cancel.as_ref(),
+            // No role of this version that runs scripts makes calls.
+            QuestionKind::Call(_) => None,
         }?;
         Some((handler.clone(), generation.clone()))
     }

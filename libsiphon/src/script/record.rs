@@ -213,7 +213,7 @@ fn verb(decision: &Decision) -> String {
         Decision::Relay(_) => "relay()".into(),
         Decision::Fork { .. } => "fork()".into(),
         Decision::Drop => "drop()".into(),
-        Decision::RoleProcedure | Decision::Failed(_) => "a decision".into(),
+        Decision::Call(_) | Decision::RoleProcedure | Decision::Failed(_) => "a decision".into(),
     }
 }
 

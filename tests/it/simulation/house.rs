@@ -45,7 +45,7 @@ impl House {
             QuestionKind::Request => self.request(question, scene),
             QuestionKind::Reply { reply, .. } => reply_answer(question, reply),
             QuestionKind::Failure { .. } => failure_answer(question, scene),
-            QuestionKind::Cancelled => Answer::now(Verdict::default()),
+            QuestionKind::Cancelled | QuestionKind::Call(_) => Answer::now(Verdict::default()),
         }
     }
 

@@ -262,6 +262,7 @@ pub(crate) fn question(message: &Message) -> Question {
         consumed_routes: 0,
         on_route: message.routes().next().is_some(),
         is_local: message.uri().is_ok_and(|u| u.host() == "example.com"),
+        may_call: None,
         keep: None,
     }
 }

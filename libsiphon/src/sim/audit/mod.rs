@@ -181,7 +181,7 @@ impl Auditor {
         let times = match question.kind {
             QuestionKind::Request => &mut server.asked.0,
             QuestionKind::Failure { .. } => &mut server.asked.1,
-            QuestionKind::Reply { .. } | QuestionKind::Cancelled => return,
+            QuestionKind::Reply { .. } | QuestionKind::Cancelled | QuestionKind::Call(_) => return,
         };
         *times += 1;
         if *times > 1 {

@@ -121,7 +121,7 @@ impl Notes {
                 }
                 return;
             }
-            QuestionKind::Cancelled => return,
+            QuestionKind::Cancelled | QuestionKind::Call(_) => return,
         }
         let Some(fed) = self.named(&reading, 0) else { return };
         fed.asked = true;
@@ -282,7 +282,7 @@ fn what(given: &policy::Verdict, uri: &Text) -> Option<What> {
         }
         Decision::Fork { targets, .. } => What::Fork(targets.iter().map(|t| t.uri.clone()).collect()),
         Decision::Drop => What::Drop,
-        Decision::RoleProcedure => What::Role,
+        Decision::RoleProcedure | Decision::Call(_) => What::Role,
         Decision::Failed(error) => What::Failed(error.clone()),
     })
 }
