@@ -11,3 +11,4 @@ pub mod proxy;
 pub mod registrar;
 pub mod auth;
 pub mod session;
+pub mod b2bua;

@@ -171,6 +171,30 @@ pub fn answer(
     Ok(headers)
 }
 
+/// The same with one name and secret for whatever realm challenges: for requests that go to one known peer. `sent` are the
+/// credentials the request bore already; a challenge that they did not meet is not answered again, unless only their
+/// nonce was stale.
+pub fn answer_peer(
+    response: &Message,
+    login: &Login,
+    request: &Request<'_>,
+    cnonce: &str,
+    sent: &[Header],
+) -> Option<Vec<Header>> {
+    let realms = [Kind::Www, Kind::Proxy].into_iter().flat_map(|kind| {
+        response.values(kind.challenge_header()).filter_map(|value| {
+            let params = AuthParams::parse(&value).ok()?;
+            Some(Text::from(params.get("realm")?.as_ref()))
+        })
+    });
+    let logins: Vec<Login> = realms.map(|realm| Login { realm, ..login.clone() }).collect();
+    let refused = challenges(response, &logins).ok()?.iter().any(|(kind, challenge)| {
+        let name = kind.credentials_header().name();
+        !challenge.stale && sent.iter().any(|(n, _)| n.eq_ignore_ascii_case(name))
+    });
+    if refused { None } else { answer(response, &logins, request, cnonce).ok() }
+}
+
 /// The login for a challenge.
 pub fn login_for<'a>(logins: &'a [Login], challenge: &Challenge) -> Option<&'a Login> {
     logins.iter().find(|l| l.realm == challenge.realm && l.secret.supports(challenge.algorithm))

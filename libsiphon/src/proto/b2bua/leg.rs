@@ -1,0 +1,146 @@
+//! One side of a call: an INVITE, the dialogs it makes, and what is still owed on them.
+
+use super::port::{ClientRef, Outgoing, ServerRef};
+use crate::base::flow::Flow;
+use crate::base::text::Text;
+use crate::base::time::{Duration, Instant};
+use crate::policy::{Initiator, Target};
+use crate::proto::dialog::{Dialog, Sent};
+use crate::wire::sip::Message;
+
+/// Names a leg within its call. 0 is the A-leg.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LegId(pub u16);
+
+impl LegId {
+    /// The leg of whoever called.
+    pub const CALLER: LegId = LegId(0);
+}
+
+/// How far a leg has come.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LegState {
+    /// Its INVITE has no final response.
+    Early,
+    /// 2xx and ACK have been exchanged, or will be without anything more to decide.
+    Confirmed,
+    /// Our BYE waits for its response, or must wait for the ACK first (RFC 3261 15).
+    Leaving,
+    /// Nothing is owed on it.
+    Gone,
+}
+
+/// A leg.
+#[derive(Clone, Debug)]
+pub(super) struct Leg {
+    pub(super) id: LegId,
+    pub(super) who: Initiator,
+    pub(super) state: LegState,
+    pub(super) call_id: Text,
+    pub(super) invite: Invite,
+    /// The early ones; once it is confirmed, the one.
+    pub(super) dialogs: Vec<LegDialog>,
+    /// Where the peer's messages come from, when its Contact is no good.
+    pub(super) flow: Option<Flow>,
+    /// A 2xx of ours that waits for its ACK.
+    pub(super) unacked: Option<Unacked>,
+    /// User part of our Contact on this leg.
+    pub(super) contact: Text,
+}
+
+/// The INVITE that makes the leg.
+#[derive(Clone, Debug)]
+pub(super) enum Invite {
+    /// It came.
+    Received {
+        server: ServerRef,
+        /// As received; the INVITE that policy edits is the call's.
+        request: Message,
+        /// The tag of responses that belong to no B-leg.
+        tag: Text,
+        answered: bool,
+    },
+    /// It was sent.
+    Sent(Box<SentInvite>),
+}
+
+/// An INVITE of ours.
+#[derive(Clone, Debug)]
+pub(super) struct SentInvite {
+    pub(super) client: Option<ClientRef>,
+    pub(super) sent: Sent,
+    pub(super) target: Target,
+    /// To be sent again with credentials or another session timer.
+    pub(super) request: Outgoing,
+    /// It carries an offer, so the 2xx has the answer and is acknowledged at once.
+    pub(super) has_offer: bool,
+    pub(super) cancelled: bool,
+    pub(super) give_up: Option<Instant>,
+    /// How long the target may take.
+    pub(super) timeout: Duration,
+    /// How often credentials were sent.
+    pub(super) logins: u8,
+}
+
+/// A dialog of a leg, with what ties it to the other side.
+#[derive(Clone, Debug)]
+pub(super) struct LegDialog {
+    pub(super) dialog: Dialog,
+    /// The dialog on the other side that this one stands for: leg, and the tag of its peer.
+    pub(super) other: Option<(LegId, Text)>,
+    /// The ACK we sent to the last 2xx, for its copies: CSeq number and request.
+    pub(super) ack: Option<(u32, Box<Outgoing>)>,
+}
+
+/// A 2xx that is sent again until its ACK comes (RFC 3261 13.3.1.4).
+#[derive(Clone, Debug)]
+pub(super) struct Unacked {
+    pub(super) server: ServerRef,
+    pub(super) cseq: u32,
+    pub(super) next: Instant,
+    pub(super) interval: Duration,
+    pub(super) until: Instant,
+    /// The leg whose 2xx had the offer and waits for an ACK with the answer: leg and CSeq number.
+    pub(super) owes: Option<(LegId, u32)>,
+    /// Say BYE as soon as it is acknowledged.
+    pub(super) then_bye: bool,
+}
+
+impl Leg {
+    /// The dialog, once there is only one; else the first.
+    pub(super) fn dialog(&mut self) -> Option<&mut LegDialog> {
+        self.dialogs.first_mut()
+    }
+
+    pub(super) fn dialog_with(&mut self, remote_tag: &str) -> Option<&mut LegDialog> {
+        self.dialogs.iter_mut().find(|d| &*d.dialog.remote_tag == remote_tag)
+    }
+
+    pub(super) fn sent(&mut self) -> Option<&mut SentInvite> {
+        match &mut self.invite {
+            Invite::Sent(sent) => Some(sent),
+            Invite::Received { .. } => None,
+        }
+    }
+
+    pub(super) fn is_sent(&self) -> bool {
+        matches!(self.invite, Invite::Sent(_))
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self.state, LegState::Early | LegState::Confirmed)
+    }
+
+    /// When something is due on this leg.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let unacked = self.unacked.as_ref().map(|u| u.next.min(u.until));
+        let give_up = match &self.invite {
+            Invite::Sent(sent) if self.state == LegState::Early => sent.give_up,
+            _ => None,
+        };
+        match (unacked, give_up) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+}
