@@ -7,6 +7,7 @@ use crate::base::text::{Octets, Text};
 use crate::base::time::Instant;
 use crate::base::wheel::TimerId;
 use crate::policy::WaitId;
+use crate::proto::b2bua::ClientRef;
 use crate::proto::registrar::PingId;
 use crate::proto::transaction::client::Client as Machine;
 use crate::wire::sip::Method;
@@ -46,6 +47,8 @@ pub(crate) enum ClientOwner {
     Nobody,
     /// An OPTIONS that keeps a binding alive: which pinger's, and which ping.
     Ping { ping: (usize, PingId) },
+    /// A request of a call's leg.
+    Call { call: Key, client: ClientRef },
     /// A request of a script's.
     Originated { wait: Option<WaitId> },
 }

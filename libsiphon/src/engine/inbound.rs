@@ -43,8 +43,12 @@ impl Shard {
         if let Some(reason) = self.no_room_for(&message) {
             return self.shed(&flow, &message, reason, out);
         }
+        let call = self.find_dialog(&message);
         let server = self.start_server(&key, &flow, message, out);
-        self.admit(server, out);
+        match call {
+            Some((call, leg)) => self.request_of_call(server, call, leg, out),
+            None => self.admit(server, out),
+        }
     }
 
     /// RFC 3261 16.3 and 16.4, then policy.
@@ -80,6 +84,9 @@ impl Shard {
         }
         if let Err(rejection) = validate::validate(&request, passage, prepared.is_local, PROXY_OPTIONS) {
             return self.reject(server, &rejection, out);
+        }
+        if self.is_of_no_call(&request, prepared.on_route, prepared.is_local) {
+            return self.reply_code(server, 481, &[], out);
         }
         let call = self.node.call_hash(request.call_id());
         if self.parking.is_parked(call) {
@@ -161,6 +168,7 @@ impl Shard {
             started: self.now,
             timer: None,
             merge: None,
+            call: None,
             work: Some(work),
         });
         let servers = &self.servers;
@@ -194,6 +202,9 @@ impl Shard {
             if !succeeded {
                 return;
             }
+        }
+        if self.ack_of_call(&message, out) {
+            return;
         }
         let node = self.node.clone();
         let limits = &node.settings().limits;
@@ -259,12 +270,15 @@ impl Shard {
         if std::mem::replace(&mut work.cancelled, true) {
             return;
         }
-        let (asking, wants_notice) = (work.asking.take(), work.interest.cancels);
+        let (asking, wants_notice) = (work.asking.take(), work.interest.cancels && server.call.is_none());
         if wants_notice {
             self.ask_notice(invite, QuestionKind::Cancelled, out);
         }
         if let Some(ticket) = asking {
             self.withdraw(ticket, out);
+        }
+        if let Some(call) = self.servers.get(invite).and_then(|s| s.call) {
+            return self.cancel_of_call(invite, call, out);
         }
         let relayed = self.work(invite).is_some_and(|w| w.context.is_some());
         if relayed {

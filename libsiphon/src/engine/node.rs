@@ -99,6 +99,11 @@ impl Node {
         self.settings.timers.timeout()
     }
 
+    /// A keyed hash of Call-ID and tag: which dialog of a call.
+    pub(crate) fn dialog_hash(&self, call_id: &str, local_tag: &str) -> u64 {
+        self.calls.mac(&[call_id.as_bytes(), b"\0", local_tag.as_bytes()])
+    }
+
     /// A keyed hash of a Call-ID: an attacker chooses Call-IDs, and must not choose shards or buckets with them.
     pub fn call_hash(&self, call_id: &str) -> u64 {
         self.calls.mac(&[call_id.as_bytes()])

@@ -72,6 +72,13 @@ impl Shard {
     fn ask(&mut self, server: Key, ticket: Ticket, kind: QuestionKind, out: &mut Effects) {
         let notice = matches!(kind, QuestionKind::Cancelled);
         let about_reply = matches!(kind, QuestionKind::Reply { .. });
+        let may_call = match kind {
+            QuestionKind::Request => {
+                let work = self.servers.get(server).and_then(|s| s.work.as_ref());
+                work.and_then(|work| self.may_call(&work.request, work.local_tag))
+            }
+            _ => None,
+        };
         let Some(work) = self.work(server) else { return };
         if !notice && !about_reply {
             work.asking = Some(ticket);
@@ -84,7 +91,7 @@ impl Shard {
             consumed_routes: work.consumed_routes,
             on_route: work.on_route,
             is_local: work.is_local,
-            may_call: None,
+            may_call,
             keep: work.keep.clone(),
         };
         self.stats.questions += 1;
@@ -151,6 +158,12 @@ impl Shard {
             return;
         }
         if !verdict.finished {
+            if let Some(Purpose::Call { call } | Purpose::CallNotice { call }) =
+                self.tickets.get(ticket).map(|p| &p.purpose)
+            {
+                let call = *call;
+                return self.call_decided(call, ticket, verdict, out);
+            }
             // The handler is parked: what it has recorded so far is committed, the ticket stays open.
             if let Some(Purpose::Request { server } | Purpose::Failure { server }) =
                 self.tickets.get(ticket).map(|p| &p.purpose)
@@ -180,6 +193,9 @@ impl Shard {
             Purpose::Reply { server } => self.commit_reply_verdict(server, verdict, out),
             Purpose::Ack { ack } => self.commit_ack_verdict(ack, verdict, out),
             Purpose::Notice => {}
+            Purpose::Call { call } | Purpose::CallNotice { call } => {
+                self.call_decided(call, ticket, verdict, out);
+            }
             other => {
                 // A verdict cannot answer DNS or the store; the ticket stays open for who can.
                 debug_assert!(false, "a verdict for {other:?}");
@@ -214,6 +230,9 @@ impl Shard {
 
     /// A verdict about a new request.
     fn commit_verdict(&mut self, server: Key, mut verdict: Verdict, finished: bool, out: &mut Effects) {
+        if self.verdict_for_call(server, &mut verdict, finished, out) {
+            return;
+        }
         if self.absorb(server, &mut verdict).is_none() {
             return;
         }
@@ -284,7 +303,10 @@ impl Shard {
                 self.commit_reply_verdict(server, Verdict::default(), out);
             }
             Purpose::Ack { .. } => out.push(Effect::Withdraw { ticket }),
-            Purpose::Notice => {}
+            Purpose::Notice | Purpose::CallNotice { .. } => {}
+            purpose @ (Purpose::Call { .. } | Purpose::LocateCall { .. }) => {
+                self.call_ticket_expired(purpose, ticket, out);
+            }
             Purpose::Locate { server, branch } => self.branch_unreachable(server, branch, out),
             Purpose::LocateAck { .. } => {}
             Purpose::LocateOriginated { request, .. } => {

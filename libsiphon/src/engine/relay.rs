@@ -62,7 +62,8 @@ impl Shard {
                 self.fork(server, targets, strategy, options, out);
             }
             Decision::Drop => self.drop_silently(server, out),
-            Decision::Call(actions) => self.decide_call(server, actions, out),
+            // Taken before it gets here; on what cannot be a call it is a mistake of the policy.
+            Decision::Call(_) => self.reply_code(server, 500, &[], out),
             Decision::RoleProcedure => self.role_procedure(server, out),
             Decision::Failed(error) => {
                 self.tell_failed(server, &error, out);
@@ -200,7 +201,10 @@ impl Shard {
         let is_lookup = self.tickets.get(ticket).is_some_and(|p| {
             matches!(
                 p.purpose,
-                Purpose::Locate { .. } | Purpose::LocateAck { .. } | Purpose::LocateOriginated { .. }
+                Purpose::Locate { .. }
+                    | Purpose::LocateAck { .. }
+                    | Purpose::LocateOriginated { .. }
+                    | Purpose::LocateCall { .. }
             )
         });
         if !is_lookup {
@@ -223,6 +227,9 @@ impl Shard {
             Some(Purpose::LocateAck { ack, mut locator }) => {
                 locator.answer(records, dice);
                 self.locate_ack(ack, locator, out);
+            }
+            Some(Purpose::LocateCall { call, number }) => {
+                self.located_for_call(call, number, records, dice, out);
             }
             Some(Purpose::LocateOriginated { request, mut locator }) => {
                 locator.answer(records, dice);
@@ -348,6 +355,7 @@ impl Shard {
                 self.forget_client(key, out);
                 return self.answer_wait(wait, Err("timeout"), out);
             }
+            ClientOwner::Call { call, client } => return self.give_up_for_call(key, call, client, why, out),
             ClientOwner::Ping { .. } => return self.forget_client(key, out),
             ClientOwner::Nobody => return,
         };
@@ -372,13 +380,20 @@ impl Shard {
     }
 
     pub(crate) fn client_timed_out(&mut self, key: Key, out: &mut Effects) {
-        self.client_without_response(key, "timeout", |branch| ContextInput::BranchTimeout { branch }, out);
+        self.client_without_response(
+            key,
+            "timeout",
+            408,
+            |branch| ContextInput::BranchTimeout { branch },
+            out,
+        );
     }
 
     pub(crate) fn client_lost_transport(&mut self, key: Key, out: &mut Effects) {
         self.client_without_response(
             key,
             "transport error",
+            503,
             |branch| ContextInput::BranchFailed { branch, status: 503 },
             out,
         );
@@ -388,6 +403,7 @@ impl Shard {
         &mut self,
         key: Key,
         why: &'static str,
+        status: u16,
         input: impl FnOnce(u16) -> ContextInput,
         out: &mut Effects,
     ) {
@@ -401,6 +417,9 @@ impl Shard {
                 self.feed_context(server, input(branch), out);
             }
             Some(ClientOwner::Originated { wait }) => self.answer_wait(wait, Err(why), out),
+            Some(ClientOwner::Call { call, client }) => {
+                self.no_response_for_call(call, client, status, out);
+            }
             Some(ClientOwner::Ping { .. } | ClientOwner::Nobody) | None => {}
         }
     }
@@ -418,7 +437,7 @@ impl Shard {
     }
 
     /// Whether the same request is being answered here already, having come by another path (RFC 3261 8.2.2.2).
-    fn is_merged(&mut self, server: Key) -> bool {
+    pub(crate) fn is_merged(&mut self, server: Key) -> bool {
         let Some(entry) = self.servers.get_mut(server) else { return false };
         let Some(work) = entry.work.as_ref().filter(|w| w.context.is_none() && entry.merge.is_none()) else {
             return false;

@@ -38,6 +38,7 @@ impl Shard {
             ClientOwner::Originated { wait } if status >= 200 => {
                 self.answer_wait(wait, Ok(message.clone()), out)
             }
+            ClientOwner::Call { call, client } => self.response_for_call(key, call, client, message, out),
             ClientOwner::Ping { ping } => self.ping_answered(ping),
             ClientOwner::Originated { .. } | ClientOwner::Nobody => {}
         }

@@ -202,7 +202,7 @@ impl TagText {
 
 /// Puts the topmost Via with its source noted into `value`, empty when there is nothing to note; returns the whole
 /// request so marked for the rare Via whose value cannot simply be written (RFC 3261 18.2.1, RFC 3581 4).
-fn noted(request: &Message, flow: &Flow, limits: &Limits, value: &mut Vec<u8>) -> Option<Message> {
+pub(crate) fn noted(request: &Message, flow: &Flow, limits: &Limits, value: &mut Vec<u8>) -> Option<Message> {
     value.clear();
     let via = request.via();
     let marks = Marks::of(&via, flow);

@@ -32,6 +32,8 @@ pub(crate) struct Server {
     pub(crate) timer: Option<(TimerId, Instant)>,
     /// Remembered because we answered it as UAS (RFC 3261 8.2.2.2).
     pub(crate) merge: Option<MergeTicket>,
+    /// The call it is of.
+    pub(crate) call: Option<Key>,
     pub(crate) work: Option<Box<Work>>,
 }
 

@@ -4,6 +4,7 @@ use crate::base::time::Duration;
 use crate::proto::registrar::PingSettings;
 use crate::proto::transaction::TimerSettings;
 use crate::wire::sip::Limits;
+use std::sync::Arc;
 
 /// Settings of the SIP engine.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ pub struct Settings {
     pub server_header: Option<String>,
     /// How bindings behind a NAT are kept alive, each way by itself; none by default.
     pub pings: Vec<PingSettings>,
+    /// Calls of two legs, where this node makes any: then an INVITE outside a dialog may become one.
+    pub b2bua: Option<Arc<crate::proto::b2bua::Settings>>,
     /// Lower and upper bound of the jittered Retry-After of a 503, in seconds.
     pub retry_after: (u32, u32),
 }
@@ -49,6 +52,7 @@ impl Default for Settings {
             max_datagram: 1300,
             server_header: None,
             pings: Vec::new(),
+            b2bua: None,
             retry_after: (2, 10),
         }
     }

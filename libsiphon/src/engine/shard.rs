@@ -7,6 +7,7 @@ use crate::base::slab::{Key, Slab};
 use crate::base::text::Octets;
 use crate::base::time::Instant;
 use crate::base::wheel::{TimerId, Wheel};
+use crate::engine::calls::Calls;
 use crate::engine::client::Client;
 use crate::engine::connections::ByConnection;
 use crate::engine::contract::{Effect, Effects, Input, Mail, SendReport};
@@ -29,6 +30,7 @@ pub(crate) enum TimerOf {
     Server,
     Client,
     Ticket,
+    Call,
 }
 
 /// Slots fit 28 bits: a shard holds fewer than 2^28 transactions.
@@ -40,6 +42,7 @@ impl TimerOf {
             TimerOf::Server => 0,
             TimerOf::Client => 1,
             TimerOf::Ticket => 2,
+            TimerOf::Call => 3,
         };
         kind << 60 | (u64::from(key.slot) & SLOT_BITS) << 32 | u64::from(key.generation)
     }
@@ -49,7 +52,8 @@ impl TimerOf {
         match packed >> 60 {
             0 => (TimerOf::Server, key),
             1 => (TimerOf::Client, key),
-            _ => (TimerOf::Ticket, key),
+            2 => (TimerOf::Ticket, key),
+            _ => (TimerOf::Call, key),
         }
     }
 }
@@ -75,6 +79,8 @@ pub struct Shard {
     pub(crate) sent_acks: SentAcks,
     pub(crate) tickets: Tickets,
     pub(crate) parking: Parking,
+    /// Calls of two legs.
+    pub(crate) calls: Calls,
     pub(crate) draining: bool,
     /// Server transactions without a final response.
     pub(crate) unanswered: usize,
@@ -117,6 +123,7 @@ impl Shard {
             sent_acks: SentAcks::default(),
             tickets: Tickets::default(),
             parking: Parking::default(),
+            calls: Calls::default(),
             draining: false,
             unanswered: 0,
             stats: Stats::default(),
@@ -168,6 +175,7 @@ impl Shard {
                 TimerOf::Server => self.server_tick(key, out),
                 TimerOf::Client => self.client_tick(key, out),
                 TimerOf::Ticket => self.ticket_expired(crate::policy::Ticket(key), out),
+                TimerOf::Call => self.call_tick(key, out),
             }
         }
         self.due = due;

@@ -26,6 +26,12 @@ pub(crate) enum Purpose {
     Locate { server: Key, branch: u16 },
     /// DNS for an ACK to a 2xx.
     LocateAck { ack: Box<StrayAck>, locator: Box<Locator> },
+    /// A verdict about what happened to a call.
+    Call { call: Key },
+    /// The same where nothing is awaited; what the handler does to the call counts all the same.
+    CallNotice { call: Key },
+    /// DNS for a request of a call's leg.
+    LocateCall { call: Key, number: u32 },
     /// DNS for a request of our own.
     LocateOriginated { request: Box<super::originate::Originated>, locator: Box<Locator> },
     /// The store, before a reply may leave.

@@ -71,6 +71,7 @@ impl SipBlocks<'_> {
         let timers =
             TimerSettings::new(self.transaction.t1_ms.0, self.transaction.t2_ms.0, self.transaction.t4_ms.0);
         Settings {
+            b2bua: None,
             timers: timers.with_trying_delay(self.transaction.auto_emit_100_trying_delay_ms.0),
             timer_c: self.transaction.timer_c_secs.0,
             policy_deadline: self.script.deadline_secs.0,

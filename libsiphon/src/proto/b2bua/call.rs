@@ -2,7 +2,7 @@
 
 use super::exchange::Exchange;
 use super::leg::{Invite, Leg, LegId, LegState};
-use super::port::{Answer, ClientRef, Env, Input, Output, ServerRef, Vars};
+use super::port::{Answer, ClientRef, Env, Input, Output, ServerRef, Settings, Vars};
 use super::setup::{Failure, Run};
 use super::staging::Job;
 use crate::base::flow::Flow;
@@ -109,7 +109,8 @@ impl Call {
         server: ServerRef,
         invite: Message,
         flow: Flow,
-        env: &mut Env<'_>,
+        settings: &Settings,
+        out: &mut Vec<Output>,
     ) -> Call {
         let leg = Leg {
             id: LegId::CALLER,
@@ -122,7 +123,7 @@ impl Call {
             unacked: None,
             invite: Invite::Received { server, request: invite.clone(), tag: tag.clone(), answered: false },
         };
-        env.push(Output::Found { leg: leg.id, call_id: leg.call_id.clone(), local_tag: tag });
+        out.push(Output::Found { leg: leg.id, call_id: leg.call_id.clone(), local_tag: tag });
         Call {
             id,
             phase: Phase::Setup,
@@ -145,7 +146,7 @@ impl Call {
             keep_call_id: false,
             policy: HeaderPolicy::default(),
             shows_challenges: false,
-            max_duration: env.settings.max_duration,
+            max_duration: settings.max_duration,
             ends: None,
             bye_told: false,
             next_leg: 1,
@@ -211,9 +212,7 @@ impl Call {
                 }
                 self.decided(actions, message, dropped, finished, env);
             }
-            Input::Request { leg, server, request, flow } => {
-                self.on_request(leg, server, request, flow, env)
-            }
+            Input::Request { leg, server, request, flow } => self.on_request(leg, server, request, flow, env),
             Input::Ack { leg, request } => self.on_ack(leg, &request, env),
             Input::Cancel { server } => self.on_cancel(server, env),
             Input::Response { client, response, flow } => self.on_response(client, response, flow, env),
@@ -241,8 +240,7 @@ impl Call {
         finished: bool,
         env: &mut Env<'_>,
     ) {
-        let about_response =
-            matches!(self.asking, Some(Asking::Provisional(..) | Asking::Success(..)));
+        let about_response = matches!(self.asking, Some(Asking::Provisional(..) | Asking::Success(..)));
         let mut edited = None;
         match message {
             Some(response) if about_response => edited = Some(response),
@@ -292,8 +290,7 @@ impl Call {
             }
             CallAction::SessionTimer { expires, min_se, refresher } => {
                 let secs = |d: crate::base::time::Duration| u32::try_from(d.as_secs()).unwrap_or(u32::MAX);
-                self.timer_wish =
-                    Some(TimerWish { expires: secs(expires), min_se: secs(min_se), refresher });
+                self.timer_wish = Some(TimerWish { expires: secs(expires), min_se: secs(min_se), refresher });
             }
             CallAction::Credentials { username, password } => {
                 self.login = Some(Login {

@@ -137,8 +137,7 @@ impl Call {
     /// Answers a request of a leg's peer with a code and nothing else.
     pub(super) fn answer_inside(&mut self, id: LegId, server: ServerRef, code: u16, env: &mut Env<'_>) {
         let to_tag = self.own_tag(id);
-        let answer =
-            Answer { code, reason: None, to_tag, contact: None, headers: Vec::new(), body: None };
+        let answer = Answer { code, reason: None, to_tag, contact: None, headers: Vec::new(), body: None };
         env.push(Output::Respond { server, answer: Box::new(answer) });
     }
 

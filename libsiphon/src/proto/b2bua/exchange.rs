@@ -46,9 +46,10 @@ impl Call {
     ) {
         let Some(dialog) = self.leg(id).and_then(|leg| {
             let tag = request.from_tag().unwrap_or_default().to_owned();
-            let at = leg.dialogs.iter().position(|d| {
-                *d.dialog.remote_tag == *tag && Some(&*d.dialog.local_tag) == request.to_tag()
-            });
+            let at = leg
+                .dialogs
+                .iter()
+                .position(|d| *d.dialog.remote_tag == *tag && Some(&*d.dialog.local_tag) == request.to_tag());
             leg.dialogs.get_mut(at?)
         }) else {
             return self.answer_inside(id, server, 481, env);
@@ -240,7 +241,9 @@ impl Call {
 
     /// No answer, or none could be had.
     pub(super) fn exchange_failed(&mut self, number: u32, status: u16, env: &mut Env<'_>) {
-        let Some(at) = self.exchanges.iter().position(|e| e.number == number && !e.is_answered) else { return };
+        let Some(at) = self.exchanges.iter().position(|e| e.number == number && !e.is_answered) else {
+            return;
+        };
         let exchange = self.exchanges.remove(at);
         self.answer_inside(exchange.from, exchange.server, status, env);
         self.dialog_may_be_dead(exchange.to, exchange.method, status, env);

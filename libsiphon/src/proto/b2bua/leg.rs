@@ -88,6 +88,8 @@ pub(super) struct LegDialog {
     pub(super) dialog: Dialog,
     /// The dialog on the other side that this one stands for: leg, and the tag of its peer.
     pub(super) other: Option<(LegId, Text)>,
+    /// A 2xx made it more than early.
+    pub(super) is_confirmed: bool,
     /// The ACK we sent to the last 2xx, for its copies: CSeq number and request.
     pub(super) ack: Option<(u32, Box<Outgoing>)>,
 }

@@ -30,7 +30,3 @@ mod writing;
 pub use call::Call;
 pub use leg::{LegId, LegState};
 pub use port::{Answer, ClientRef, Env, Hop, Input, Outgoing, Output, Sdp, ServerRef, Settings};
-
-#[cfg(test)]
-#[path = "call_tests.rs"]
-mod call_tests;

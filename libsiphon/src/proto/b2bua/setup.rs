@@ -43,15 +43,15 @@ impl Failure {
     }
 
     fn received(response: &Message) -> Self {
-        Failure { code: response.status(), reason: response.reason().into(), response: Some(response.clone()) }
+        Failure {
+            code: response.status(),
+            reason: response.reason().into(),
+            response: Some(response.clone()),
+        }
     }
 
     pub(super) fn event(&self) -> CallEvent {
-        CallEvent::Failed {
-            code: self.code,
-            reason: self.reason.clone(),
-            reply: self.response.clone(),
-        }
+        CallEvent::Failed { code: self.code, reason: self.reason.clone(), reply: self.response.clone() }
     }
 
     /// RFC 3261 16.7 step 6: a 6xx before all, then the lowest class; within 4xx those that help to try again.
@@ -140,7 +140,13 @@ impl Call {
                 logins: 0,
             })),
         });
-        self.stage(Item::Invite { leg: id, client, request: Box::new(request) }, LegId::CALLER, id, true, env);
+        self.stage(
+            Item::Invite { leg: id, client, request: Box::new(request) },
+            LegId::CALLER,
+            id,
+            true,
+            env,
+        );
         // The media engine may have failed at once, and the leg with it.
         true
     }
@@ -160,7 +166,9 @@ impl Call {
         if status < 300 {
             return self.on_success(id, response, flow, env);
         }
-        let Some(sent) = self.leg(id).and_then(Leg::sent).filter(|s| s.client == Some(client)) else { return };
+        let Some(sent) = self.leg(id).and_then(Leg::sent).filter(|s| s.client == Some(client)) else {
+            return;
+        };
         sent.client = None;
         let cancelled = sent.cancelled;
         if cancelled {
@@ -199,7 +207,7 @@ impl Call {
             }
             let Invite::Sent(sent) = &leg.invite else { return };
             let Ok(dialog) = Dialog::uac(&sent.sent, response) else { return };
-            leg.dialogs.push(LegDialog { dialog, other: None, ack: None });
+            leg.dialogs.push(LegDialog { dialog, other: None, ack: None, is_confirmed: false });
         } else if let Some(known) = leg.dialog_with(tag) {
             known.dialog.refresh(response);
         }
@@ -212,7 +220,7 @@ impl Call {
     /// A provisional response goes to the caller, under the tag that stands for its dialog.
     pub(super) fn pass_provisional(&mut self, id: LegId, response: &Message, env: &mut Env<'_>) {
         let Some((server, _, false)) = self.caller() else { return };
-        if self.phase != Phase::Setup || self.leg(id).is_none_or(|l| l.state != LegState::Early) {
+        if self.phase != Phase::Setup || self.leg(id).is_none_or(|l| !l.is_live()) {
             return;
         }
         let to_tag = self.caller_tag_for(id, response.to_tag().unwrap_or_default(), env);
@@ -242,7 +250,7 @@ impl Call {
         if let Ok(dialog) = Dialog::uas(&request, &tag)
             && let Some(caller) = self.legs.first_mut()
         {
-            caller.dialogs.push(LegDialog { dialog, other: Some(other), ack: None });
+            caller.dialogs.push(LegDialog { dialog, other: Some(other), ack: None, is_confirmed: false });
             env.push(Output::Found { leg: LegId::CALLER, call_id, local_tag: tag.clone() });
         }
         tag

@@ -61,7 +61,14 @@ impl Item {
 
 impl Call {
     /// Sends `item`, which came from one leg for the other, when its turn has come.
-    pub(super) fn stage(&mut self, mut item: Item, from: LegId, to: LegId, is_offer: bool, env: &mut Env<'_>) {
+    pub(super) fn stage(
+        &mut self,
+        mut item: Item,
+        from: LegId,
+        to: LegId,
+        is_offer: bool,
+        env: &mut Env<'_>,
+    ) {
         let number = self.new_number();
         let sdp = item.body().as_ref().filter(|(kind, _)| is_sdp(kind)).map(|(_, body)| body.clone());
         let stage = match (sdp, &self.anchor) {
@@ -186,9 +193,10 @@ impl Call {
 
     /// The same of a re-INVITE, which then is answered 487.
     pub(super) fn unstage_request(&mut self, client: ClientRef, env: &mut Env<'_>) -> bool {
-        let staged = self.jobs.iter().position(
-            |job| matches!(&job.item, Item::Request { client: c, .. } if *c == client),
-        );
+        let staged = self
+            .jobs
+            .iter()
+            .position(|job| matches!(&job.item, Item::Request { client: c, .. } if *c == client));
         let Some(Item::Request { exchange, .. }) =
             staged.and_then(|at| self.jobs.remove(at)).map(|job| job.item)
         else {

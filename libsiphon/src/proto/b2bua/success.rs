@@ -39,7 +39,7 @@ impl Call {
         let flow = leg.flow.or_else(|| writing::needed_flow(response, flow));
         leg.flow = flow;
         leg.state = LegState::Confirmed;
-        leg.dialogs = vec![LegDialog { dialog, other: None, ack: None }];
+        leg.dialogs = vec![LegDialog { dialog, other: None, ack: None, is_confirmed: true }];
         if let Some(sent) = leg.sent() {
             sent.give_up = None;
         }
@@ -65,9 +65,7 @@ impl Call {
                     return true;
                 }
                 // It waits for the answer that the ACK has to carry, or a newer INVITE has been acknowledged since.
-                _ if leg.state != LegState::Early && dialog.dialog.local_cseq >= response.cseq() => {
-                    return true;
-                }
+                _ if dialog.is_confirmed => return true,
                 _ => {}
             }
         }
@@ -100,7 +98,7 @@ impl Call {
         let single = leg.state == LegState::Leaving && leg.dialogs.len() <= 1;
         twin.id = stray;
         twin.state = LegState::Confirmed;
-        twin.dialogs = vec![LegDialog { dialog, other: None, ack: None }];
+        twin.dialogs = vec![LegDialog { dialog, other: None, ack: None, is_confirmed: true }];
         self.legs.push(twin);
         if single {
             // It was cancelled, and answered all the same: no other answer will end it.
@@ -156,7 +154,7 @@ impl Call {
         let known = leg.dialogs.iter().position(|d| d.dialog.local_tag == answer.to_tag);
         let chosen = known.map(|at| leg.dialogs.swap_remove(at)).or_else(|| {
             let dialog = Dialog::uas(&request, &answer.to_tag).ok()?;
-            Some(LegDialog { dialog, other: None, ack: None })
+            Some(LegDialog { dialog, other: None, ack: None, is_confirmed: true })
         });
         let Some(chosen) = chosen else {
             // An INVITE without Contact cannot become a dialog (RFC 3261 8.1.1.8).
@@ -165,6 +163,7 @@ impl Call {
             self.hang_up(Initiator::Siphon, Some(LegId::CALLER), None, env);
             return self.reply_to_caller(&spec, env);
         };
+        let chosen = LegDialog { is_confirmed: true, ..chosen };
         let others = std::mem::replace(&mut leg.dialogs, vec![chosen]);
         leg.state = LegState::Confirmed;
         leg.unacked = Some(Unacked {

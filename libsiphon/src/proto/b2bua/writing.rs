@@ -191,11 +191,8 @@ impl Call {
             return false;
         }
         let body = sent.request.body.as_ref().map(|(_, b)| b.clone());
-        let signed = Request {
-            method: "INVITE",
-            uri: &sent.request.uri,
-            body: body.as_deref().unwrap_or_default(),
-        };
+        let signed =
+            Request { method: "INVITE", uri: &sent.request.uri, body: body.as_deref().unwrap_or_default() };
         let Some(headers) = answer_peer(response, &login, &signed, &cnonce, &sent.request.headers) else {
             return false;
         };
