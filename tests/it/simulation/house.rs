@@ -77,7 +77,12 @@ impl House {
         let replies = self.watches_replies || matches!(verb, "edit" | "slow" | "mute" | "reject");
         let finish = |mut verdict: Verdict, second: Option<&str>| {
             verdict.keep = memory(second);
-            verdict.interest = Interest { replies, failures: second.is_some(), cancels: verb == "notice" };
+            verdict.interest = Interest {
+                replies,
+                failures: second.is_some(),
+                cancels: verb == "notice",
+                ..Interest::default()
+            };
             stamp(&mut verdict, question, self.generation.load(Ordering::Relaxed));
             verdict
         };

@@ -549,7 +549,9 @@ impl Codec for OfferAnswer {
             let phase = r.one_of("phase of INVITE", &PHASES)?;
             Ok(Invite { by, cseq, phase, previewed: r.bool("preview")? })
         })?;
-        Ok(OfferAnswer { offer, invite, ..OfferAnswer::new() })
+        let mut machine = OfferAnswer::new();
+        (machine.offer, machine.invite) = (offer, invite);
+        Ok(machine)
     }
 }
 
