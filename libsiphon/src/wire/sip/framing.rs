@@ -162,7 +162,7 @@ impl StreamFramer {
         if head > limit {
             return Err(self.refuse(head, Malformed::HeaderSectionTooLarge { limit }));
         }
-        let indexed = super::index::index(held, &self.limits);
+        let indexed = super::index::index_with_head(held, head, &self.limits);
         let Some(index) = &indexed.index else {
             let fault = indexed.fault.unwrap_or(Malformed::StartLine("neither request nor response"));
             return Err(hopeless(fault));

@@ -62,6 +62,28 @@ fn pipelined_messages_and_pings_come_out_alike_at_every_chunk_size() {
 }
 
 #[test]
+fn what_follows_a_message_in_the_buffer_is_not_looked_at_for_it() {
+    // One that is all text, one whose body is none, and another that is text: each is judged by itself.
+    let mut stream = options("1", "text").into_bytes();
+    stream.extend(options("2", "xy").into_bytes());
+    let body = stream.len() - 2;
+    stream[body..].copy_from_slice(b"\xff\xfe");
+    stream.extend(options("3", "").into_bytes());
+    for step in [1, stream.len()] {
+        let mut framer = StreamFramer::new(Limits::default());
+        let mut are_text = Vec::new();
+        for piece in stream.chunks(step) {
+            framer.feed(piece);
+            while let Some(frame) = framer.next() {
+                let Frame::Message(message) = frame else { panic!("{frame:?}") };
+                are_text.push(message.is_text());
+            }
+        }
+        assert_eq!(are_text, [true, false, true], "in pieces of {step}");
+    }
+}
+
+#[test]
 fn what_cannot_be_cut_ends_the_stream() {
     let limits = Limits { body: 100, header_section: 400, message: 450, ..Limits::default() };
     let next = options("next", "");

@@ -82,7 +82,12 @@ pub(super) struct Indexed<'a> {
 
 /// Indexes one message. `bytes` starts with the start line.
 pub(super) fn index<'a>(bytes: &'a [u8], limits: &Limits) -> Indexed<'a> {
-    let mut indexer = match Indexer::start(bytes, limits) {
+    index_with_head(bytes, bytes.len(), limits)
+}
+
+/// The same where the header section, its empty line included, is known to end at `head`: nothing behind it is looked at.
+pub(super) fn index_with_head<'a>(bytes: &'a [u8], head: usize, limits: &Limits) -> Indexed<'a> {
+    let mut indexer = match Indexer::start(bytes, head, limits) {
         Ok(indexer) => indexer,
         Err(fault) => {
             let (fault, unframed) = (Some(fault), Some(fault));
@@ -121,8 +126,8 @@ struct Line {
 }
 
 impl<'a, 'l> Indexer<'a, 'l> {
-    fn start(bytes: &'a [u8], limits: &'l Limits) -> Result<Self, Malformed> {
-        let reach = limits.header_section.min(REACH).min(bytes.len());
+    fn start(bytes: &'a [u8], head: usize, limits: &'l Limits) -> Result<Self, Malformed> {
+        let reach = limits.header_section.min(REACH).min(head).min(bytes.len());
         let head = cut(bytes, 0, reach);
         let line = line(head, 0, false)?;
         let mut indexer = Indexer {

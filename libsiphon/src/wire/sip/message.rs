@@ -43,7 +43,12 @@ impl Message {
     /// The message that was found at the start of `bytes`.
     pub(super) fn assemble(bytes: &[u8], indexed: Indexed<'_>) -> Result<Message, Refused> {
         let message = indexed.index.map(|index| {
-            let stored = match indexed.text.and_then(|text| text.get(..index.end)) {
+            let text = indexed.text.and_then(|text| match text.len() < index.end {
+                // No more than the header section was looked at.
+                true => std::str::from_utf8(cut(bytes, 0, index.end)).ok(),
+                false => text.get(..index.end),
+            });
+            let stored = match text {
                 Some(text) => Stored::Text(text.into()),
                 None => Stored::Octets(cut(bytes, 0, index.end).into()),
             };
@@ -61,6 +66,12 @@ impl Message {
     /// RFC 3261 8.2.6 copies Via into the response, and 17.1.1.3 forbids answering an ACK.
     pub(super) fn is_answerable(&self) -> bool {
         self.is_request() && self.method() != Method::Ack && self.0.index.via.is_some()
+    }
+
+    /// Whether all octets are kept as text.
+    #[cfg(test)]
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self.0.stored, Stored::Text(_))
     }
 
     pub(super) fn index(&self) -> &Index {
