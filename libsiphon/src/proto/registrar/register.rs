@@ -128,20 +128,22 @@ impl Registrar {
         let request = registration.request;
         check_required(request)?;
         let aor = address_of_record(request)?;
-        self.check_user(registration, &aor)?;
-        self.check_path(request)?;
-        let asked = read(request, &self.settings.load())?;
+        // Once: a request is judged by the same settings from its first check to its reply.
+        let settings = self.settings.load();
+        check_user(&settings, registration, &aor)?;
+        check_path(&settings, request)?;
+        let asked = read(request, &settings)?;
         let template = Template::of(registration);
         if let Asked::Contacts(wanted) = &asked {
-            self.check_contacts(wanted, &aor, &template)?;
+            check_contacts(&settings, wanted, &aor, &template)?;
         }
         if asked == Asked::Fetch && registration.aliases.is_empty() {
             let state = self.location.state(&aor, now).map(|(_, state)| state).unwrap_or_default();
-            let reply = self.accepted(request, &aor, &state, now);
+            let reply = self.accepted(&settings, request, &aor, &state, now);
             return Ok(Outcome { reply, changes: Vec::new(), commit: None, rollback: None });
         }
         let updated = self.location.update(&aor, now, |state| {
-            let steps = self.apply(&asked, registration, &template, state, now)?;
+            let steps = apply(&settings, &asked, registration, &template, state, now)?;
             let aliases_before = state.aliases.clone();
             if !registration.aliases.is_empty() {
                 state.aliases = registration.aliases.iter().filter(|alias| **alias != aor).cloned().collect();
@@ -155,7 +157,7 @@ impl Registrar {
             let rollback = changes.then(|| self.unsettled.enter(&aor, version, touches, aliases));
             Ok::<_, Refusal>((steps, version, rollback))
         })?;
-        Ok(self.outcome(request, &aor, updated, now))
+        Ok(self.outcome(&settings, request, &aor, updated, now))
     }
 
     /// Contacts that are asked to be removed and are gone already, but might come back: by what was not stored yet.
@@ -176,16 +178,16 @@ impl Registrar {
 
     fn outcome(
         &self,
+        settings: &RegistrarSettings,
         request: &Message,
         aor: &Text,
         updated: Updated<(Vec<Step>, u64, Option<Rollback>)>,
         now: Instant,
     ) -> Outcome {
         let Updated { value: (steps, version, rollback), before, after, lapsed } = updated;
-        let reply = self.accepted(request, aor, &after, now);
+        let reply = self.accepted(settings, request, aor, &after, now);
         let changed = rollback.is_some() || !lapsed.is_empty();
-        let commit =
-            (self.settings.load().commit && changed).then(|| commit(aor, &before, &after, version, now));
+        let commit = (settings.commit && changed).then(|| commit(aor, &before, &after, version, now));
         let told = steps.into_iter().flat_map(|step| step.tell(aor));
         let changes = lapsed.into_iter().chain(told).collect();
         Outcome { reply, changes, commit, rollback }
@@ -233,111 +235,118 @@ impl Registrar {
     pub fn resolve_gruu(&self, uri: &Uri<'_>, now: Instant) -> Option<Gruu> {
         self.gruu.resolve(uri, &self.location, now)
     }
+}
 
-    fn check_user(&self, registration: &Registration<'_>, aor: &Text) -> Result<(), Refusal> {
-        let Some(user) =
-            registration.authenticated_user.filter(|_| self.settings.load().enforce_auth_aor_match)
-        else {
-            return Ok(());
-        };
-        let (_, rest) = aor.split_once(':').unwrap_or(("", aor));
-        let (aor_user, host) = rest.rsplit_once('@').unwrap_or((rest, ""));
-        // Credentials may name the user alone or with a domain.
-        let full = user.rsplit_once('@').is_some_and(|(u, h)| u == aor_user && h.eq_ignore_ascii_case(host));
-        match user == aor_user || full {
-            true => Ok(()),
-            false => Err(Refusal::new(403, "Not Your Address Of Record")),
+fn check_user(
+    settings: &RegistrarSettings,
+    registration: &Registration<'_>,
+    aor: &Text,
+) -> Result<(), Refusal> {
+    let Some(user) = registration.authenticated_user.filter(|_| settings.enforce_auth_aor_match) else {
+        return Ok(());
+    };
+    let (_, rest) = aor.split_once(':').unwrap_or(("", aor));
+    let (aor_user, host) = rest.rsplit_once('@').unwrap_or((rest, ""));
+    // Credentials may name the user alone or with a domain.
+    let full = user.rsplit_once('@').is_some_and(|(u, h)| u == aor_user && h.eq_ignore_ascii_case(host));
+    match user == aor_user || full {
+        true => Ok(()),
+        false => Err(Refusal::new(403, "Not Your Address Of Record")),
+    }
+}
+
+fn check_path(settings: &RegistrarSettings, request: &Message) -> Result<(), Refusal> {
+    if settings.path == PathPolicy::Lenient || !request.has(HeaderId::Path) || supports(request, "path") {
+        return Ok(());
+    }
+    Err(Refusal::new(420, "Bad Extension").with("Unsupported", "path"))
+}
+
+fn check_contacts(
+    settings: &RegistrarSettings,
+    wanted: &[Wanted],
+    aor: &Text,
+    template: &Template,
+) -> Result<(), Refusal> {
+    let limit = settings.max_binding_octets;
+    for contact in wanted {
+        let size = contact.uri.len() + contact.params.len();
+        let size = size + contact.instance_id.as_ref().map_or(0, |id| id.len()) + template.size();
+        if size > limit {
+            return Err(Refusal::new(513, "Binding Too Large"));
+        }
+        // RFC 5627 5.1: a GRUU of the same address of record as contact would lead back here.
+        let leads_to = || Uri::parse(&contact.uri).is_ok_and(|uri| *uri.canonical_aor() == **aor);
+        let loops = contact.is_gruu && leads_to();
+        if loops && contact.expires > 0 {
+            return Err(Refusal::new(403, "Contact Is A GRUU Of The Address Of Record"));
         }
     }
-
-    fn check_path(&self, request: &Message) -> Result<(), Refusal> {
-        if self.settings.load().path == PathPolicy::Lenient
-            || !request.has(HeaderId::Path)
-            || supports(request, "path")
-        {
-            return Ok(());
-        }
-        Err(Refusal::new(420, "Bad Extension").with("Unsupported", "path"))
+    match wanted.iter().filter(|w| w.expires > 0).count() > settings.max_contacts {
+        true => Err(Refusal::new(403, "Too Many Contacts")),
+        false => Ok(()),
     }
+}
 
-    fn check_contacts(&self, wanted: &[Wanted], aor: &Text, template: &Template) -> Result<(), Refusal> {
-        let limit = self.settings.load().max_binding_octets;
-        for contact in wanted {
-            let size = contact.uri.len() + contact.params.len();
-            let size = size + contact.instance_id.as_ref().map_or(0, |id| id.len()) + template.size();
-            if size > limit {
-                return Err(Refusal::new(513, "Binding Too Large"));
+/// Applies what is asked to `state`; a failure leaves half-done work that the table throws away.
+fn apply(
+    settings: &RegistrarSettings,
+    asked: &Asked,
+    registration: &Registration<'_>,
+    template: &Template,
+    state: &mut AorState,
+    now: Instant,
+) -> Result<Vec<Step>, Refusal> {
+    let mut steps = Vec::new();
+    let request = registration.request;
+    match asked {
+        Asked::Fetch => {}
+        Asked::RemoveAll => {
+            let stale = |b: &Binding| !registration.force && is_stale(b, request);
+            if state.bindings.iter().any(stale) {
+                return Err(out_of_order());
             }
-            // RFC 5627 5.1: a GRUU of the same address of record as contact would lead back here.
-            let leads_to = || Uri::parse(&contact.uri).is_ok_and(|uri| *uri.canonical_aor() == **aor);
-            let loops = contact.is_gruu && leads_to();
-            if loops && contact.expires > 0 {
-                return Err(Refusal::new(403, "Contact Is A GRUU Of The Address Of Record"));
-            }
+            steps.extend(state.bindings.drain(..).map(Step::removed));
         }
-        match wanted.iter().filter(|w| w.expires > 0).count() > self.settings.load().max_contacts {
-            true => Err(Refusal::new(403, "Too Many Contacts")),
-            false => Ok(()),
+        Asked::Contacts(wanted) => {
+            // Orders are judged against the bindings as they were before this request.
+            let stale = |b: &Binding| is_stale(b, request) && wanted.iter().any(|w| is_same(b, w));
+            if !registration.force && state.bindings.iter().any(stale) {
+                return Err(out_of_order());
+            }
+            for contact in wanted {
+                steps.extend(merge(state, template.binding(contact, now), contact));
+            }
+            if registration.force {
+                let kept = |b: &Binding| wanted.iter().any(|w| w.expires > 0 && is_same(b, w));
+                steps.extend(state.bindings.extract_if(.., |b| !kept(b)).map(Step::removed));
+            }
+            steps.extend(make_room(settings, state, wanted)?);
         }
     }
+    Ok(steps)
+}
 
-    /// Applies what is asked to `state`; a failure leaves half-done work that the table throws away.
-    fn apply(
-        &self,
-        asked: &Asked,
-        registration: &Registration<'_>,
-        template: &Template,
-        state: &mut AorState,
-        now: Instant,
-    ) -> Result<Vec<Step>, Refusal> {
-        let mut steps = Vec::new();
-        let request = registration.request;
-        match asked {
-            Asked::Fetch => {}
-            Asked::RemoveAll => {
-                let stale = |b: &Binding| !registration.force && is_stale(b, request);
-                if state.bindings.iter().any(stale) {
-                    return Err(out_of_order());
-                }
-                steps.extend(state.bindings.drain(..).map(Step::removed));
-            }
-            Asked::Contacts(wanted) => {
-                // Orders are judged against the bindings as they were before this request.
-                let stale = |b: &Binding| is_stale(b, request) && wanted.iter().any(|w| is_same(b, w));
-                if !registration.force && state.bindings.iter().any(stale) {
-                    return Err(out_of_order());
-                }
-                for contact in wanted {
-                    steps.extend(merge(state, template.binding(contact, now), contact));
-                }
-                if registration.force {
-                    let kept = |b: &Binding| wanted.iter().any(|w| w.expires > 0 && is_same(b, w));
-                    steps.extend(state.bindings.extract_if(.., |b| !kept(b)).map(Step::removed));
-                }
-                steps.extend(self.make_room(state, wanted)?);
-            }
+/// Keeps an address of record within its limit, where the configuration lets older bindings go.
+fn make_room(
+    settings: &RegistrarSettings,
+    state: &mut AorState,
+    wanted: &[Wanted],
+) -> Result<Vec<Step>, Refusal> {
+    let mut steps = Vec::new();
+    while state.bindings.len() > settings.max_contacts {
+        // A request that adds nothing may leave more than a limit that was lowered since.
+        if wanted.iter().all(|w| w.expires == 0) {
+            break;
         }
-        Ok(steps)
-    }
-
-    /// Keeps an address of record within its limit, where the configuration lets older bindings go.
-    fn make_room(&self, state: &mut AorState, wanted: &[Wanted]) -> Result<Vec<Step>, Refusal> {
-        let mut steps = Vec::new();
-        while state.bindings.len() > self.settings.load().max_contacts {
-            // A request that adds nothing may leave more than a limit that was lowered since.
-            if wanted.iter().all(|w| w.expires == 0) {
-                break;
-            }
-            if self.settings.load().over_limit == OverLimit::Refuse {
-                return Err(Refusal::new(403, "Too Many Contacts"));
-            }
-            let others =
-                state.bindings.iter().enumerate().filter(|(_, b)| !wanted.iter().any(|w| is_same(b, w)));
-            let Some((oldest, _)) = others.min_by_key(|(_, b)| b.updated_at) else { break };
-            steps.push(Step::removed(state.bindings.remove(oldest)));
+        if settings.over_limit == OverLimit::Refuse {
+            return Err(Refusal::new(403, "Too Many Contacts"));
         }
-        Ok(steps)
+        let others = state.bindings.iter().enumerate().filter(|(_, b)| !wanted.iter().any(|w| is_same(b, w)));
+        let Some((oldest, _)) = others.min_by_key(|(_, b)| b.updated_at) else { break };
+        steps.push(Step::removed(state.bindings.remove(oldest)));
     }
+    Ok(steps)
 }
 
 /// What the store is to be told.

@@ -4,6 +4,7 @@ use super::binding::{AorState, Binding};
 use super::contact::{Outbound, applies_outbound, supports};
 use super::gruu::GruuKeys;
 use super::register::Registrar;
+use super::settings::RegistrarSettings;
 use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::policy::{Header, ReplySpec};
@@ -14,12 +15,12 @@ impl Registrar {
     /// The response that tells all live bindings of `aor`.
     pub(super) fn accepted(
         &self,
+        settings: &RegistrarSettings,
         request: &Message,
         aor: &Text,
         state: &AorState,
         now: Instant,
     ) -> ReplySpec {
-        let settings = self.settings.load();
         let mut reply = ReplySpec::code(200);
         let headers = &mut reply.headers;
         let gruu = settings.gruu && supports(request, "gruu");
