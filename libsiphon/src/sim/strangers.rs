@@ -7,7 +7,7 @@ use crate::base::text::Octets;
 use crate::sim::reading::{Reading, address};
 use crate::sim::wire::{HostId, StreamEvent, StreamId, Wire};
 use crate::wire::sip::{Frame, Limits, StreamFramer};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::net::SocketAddr;
 
@@ -15,15 +15,25 @@ use std::net::SocketAddr;
 #[derive(Default)]
 pub struct Strangers {
     host: HostId,
-    /// By both ends, the own one first.
-    links: BTreeMap<(SocketAddr, SocketAddr), Link>,
+    /// By stream; a later one has a higher number.
+    links: BTreeMap<StreamId, Link>,
+    /// The stream between two ends, the own one first.
+    between: BTreeMap<Ends, StreamId>,
     /// INVITEs whose final response is to be acknowledged, by branch.
     invites: BTreeMap<String, Octets>,
+    /// Their branches, the oldest first.
+    order: VecDeque<String>,
     acks: u64,
 }
 
+/// The own end of a connection and the other.
+type Ends = (SocketAddr, SocketAddr);
+
+/// Connections and INVITEs that are kept; beyond, the oldest connection is closed and the oldest INVITE forgotten.
+const KEPT: usize = 50_000;
+
 struct Link {
-    stream: StreamId,
+    ends: Ends,
     framer: StreamFramer,
     /// What waits for the connection to open.
     waiting: Option<Vec<Octets>>,
@@ -41,8 +51,8 @@ pub struct Way {
 }
 
 impl Link {
-    fn new(stream: StreamId, waiting: Option<Vec<Octets>>) -> Self {
-        Link { stream, framer: StreamFramer::new(Limits::default()), waiting }
+    fn new(ends: Ends, waiting: Option<Vec<Octets>>) -> Self {
+        Link { ends, framer: StreamFramer::new(Limits::default()), waiting }
     }
 }
 
@@ -56,21 +66,52 @@ impl Strangers {
         if acknowledge
             && let Some(r) = Reading::of(bytes).filter(|r| r.is_request() && r.method() == "INVITE")
         {
-            self.invites.insert(r.branch(0).to_owned(), bytes.clone());
+            let branch = r.branch(0).to_owned();
+            if self.invites.insert(branch.clone(), bytes.clone()).is_none() {
+                self.order.push_back(branch);
+            }
+            if self.order.len() > KEPT
+                && let Some(oldest) = self.order.pop_front()
+            {
+                self.invites.remove(&oldest);
+            }
         }
         let Way { transport, from, to } = way;
         if transport == Transport::Udp {
             return wire.datagram(from, to, bytes);
         }
-        if let Some(link) = self.links.get_mut(&(from, to)) {
+        if let Some(stream) = self.between.get(&(from, to)).copied()
+            && let Some(link) = self.links.get_mut(&stream)
+        {
             match &mut link.waiting {
                 Some(waiting) => return waiting.push(bytes.clone()),
-                None if wire.write(link.stream, self.host, bytes) => return,
+                None if wire.write(stream, self.host, bytes) => return,
                 None => {}
             }
         }
         let stream = wire.connect(self.host, from, to);
-        self.links.insert((from, to), Link::new(stream, Some(vec![bytes.clone()])));
+        self.keep(stream, Link::new((from, to), Some(vec![bytes.clone()])), wire);
+    }
+
+    /// Remembers a connection, in place of an earlier one between the same ends.
+    fn keep(&mut self, stream: StreamId, link: Link, wire: &mut Wire) {
+        if let Some(earlier) = self.between.insert(link.ends, stream) {
+            self.links.remove(&earlier);
+        }
+        self.links.insert(stream, link);
+        if self.links.len() > KEPT
+            && let Some((oldest, _)) = self.links.first_key_value()
+        {
+            let oldest = *oldest;
+            self.forget(oldest);
+            wire.reset(oldest);
+        }
+    }
+
+    fn forget(&mut self, stream: StreamId) {
+        if let Some(link) = self.links.remove(&stream) {
+            self.between.remove(&link.ends);
+        }
     }
 
     pub(crate) fn on_datagram(
@@ -86,11 +127,10 @@ impl Strangers {
 
     pub(crate) fn on_stream(&mut self, stream: StreamId, event: StreamEvent, wire: &mut Wire) {
         if let StreamEvent::Accepted { local, remote } = event {
-            self.links.insert((local, remote), Link::new(stream, None));
-            return;
+            return self.keep(stream, Link::new((local, remote), None), wire);
         }
-        let Some((ends, link)) = self.links.iter_mut().find(|(_, l)| l.stream == stream) else { return };
-        let ends = *ends;
+        let Some(link) = self.links.get_mut(&stream) else { return };
+        let ends = link.ends;
         match event {
             StreamEvent::Opened => {
                 for bytes in link.waiting.take().unwrap_or_default() {
@@ -112,9 +152,7 @@ impl Strangers {
                     self.on_message(way, &message, wire);
                 }
             }
-            _ => {
-                self.links.remove(&ends);
-            }
+            _ => self.forget(stream),
         }
     }
 
@@ -163,3 +201,7 @@ fn acknowledgement(invite: &Reading<'_>, response: &Reading<'_>, serial: u64) ->
     );
     text
 }
+
+#[cfg(test)]
+#[path = "strangers_tests.rs"]
+mod tests;
