@@ -37,6 +37,11 @@ impl<E: Engine> Core<E> {
         }
     }
 
+    /// What the observers want from now on.
+    pub(super) fn subscribe(&mut self, classes: Classes) {
+        self.effects.subscribe(classes);
+    }
+
     /// Feeds one input and performs everything that follows from it.
     pub(super) fn feed(&mut self, input: Input, world: &mut World) {
         self.feed_at(input, self.clock.now(), world);

@@ -3,7 +3,7 @@
 
 use crate::base::time::Duration;
 use crate::event::{Classes, Event};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 #[derive(Debug, Default)]
@@ -11,6 +11,8 @@ struct Queue {
     events: Mutex<State>,
     filled: Condvar,
     lost: AtomicU64,
+    /// What the observers want.
+    classes: AtomicU8,
 }
 
 #[derive(Debug, Default)]
@@ -24,7 +26,6 @@ struct State {
 pub struct EventSink {
     queue: Arc<Queue>,
     capacity: usize,
-    classes: Classes,
 }
 
 /// The observers' end.
@@ -35,8 +36,8 @@ pub struct EventSource {
 
 /// A stream of events of `classes`, of which up to `capacity` wait.
 pub fn event_stream(classes: Classes, capacity: usize) -> (EventSink, EventSource) {
-    let queue = Arc::new(Queue::default());
-    (EventSink { queue: queue.clone(), capacity, classes }, EventSource { queue })
+    let queue = Arc::new(Queue { classes: AtomicU8::new(classes.0), ..Queue::default() });
+    (EventSink { queue: queue.clone(), capacity }, EventSource { queue })
 }
 
 impl EventSink {
@@ -47,7 +48,7 @@ impl EventSink {
 
     /// What the observers subscribed to.
     pub fn classes(&self) -> Classes {
-        self.classes
+        Classes(self.queue.classes.load(Ordering::Relaxed))
     }
 
     /// Hands over the events of one turn. Those beyond the capacity are dropped and counted.
@@ -85,6 +86,11 @@ impl EventSink {
 }
 
 impl EventSource {
+    /// From now on the observers want these: a log whose level changes wants others than before.
+    pub fn subscribe(&self, classes: Classes) {
+        self.queue.classes.store(classes.0, Ordering::Relaxed);
+    }
+
     /// Moves the waiting events into `into`, after waiting up to `patience` for some to come; false when the
     /// stream is closed and empty. An observer that sleeps a little between calls lets events gather, so that
     /// shards seldom have to wake it.

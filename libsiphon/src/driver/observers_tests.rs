@@ -45,3 +45,11 @@ fn a_waiting_observer_is_woken() {
     sink.push_all(&mut vec![event(1)]);
     assert_eq!(observer.join().unwrap(), 1);
 }
+
+#[test]
+fn observers_that_want_something_else_are_sent_that() {
+    let (sink, source) = event_stream(Classes::EDGE, 2);
+    assert_eq!(sink.classes(), Classes::EDGE);
+    source.subscribe(Classes::ALL);
+    assert_eq!(sink.clone().classes(), Classes::ALL);
+}

@@ -176,6 +176,7 @@ impl<E: Engine> ShardLoop<E> {
     }
 
     fn turn(&mut self, now: Instant) {
+        self.core.subscribe(self.world.shared.events.classes());
         self.world.try_again();
         self.handle_failures();
         self.handle_mail();

@@ -223,6 +223,11 @@ impl Effects {
         Effects { list: Vec::new(), subscribed, queued, inline: Some(observer), inline_wants }
     }
 
+    /// From now on for subscribers of `queued`.
+    pub fn subscribe(&mut self, queued: Classes) {
+        (self.queued, self.subscribed) = (queued, queued.with(self.inline_wants));
+    }
+
     /// Adds one effect.
     pub fn push(&mut self, effect: Effect) {
         self.list.push(effect);

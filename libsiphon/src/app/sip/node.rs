@@ -128,6 +128,8 @@ pub fn sources(series: &Metrics, location: &Arc<Location>, events: &EventSink) {
 fn observe(source: &EventSource, observers: &mut Observers) {
     let mut events = Vec::new();
     while source.take(&mut events, Duration::from_secs(1)) {
+        // The level of the log may have changed, and with it what it wants.
+        source.subscribe(observers.classes());
         for event in events.drain(..) {
             observers.see(&event);
         }
