@@ -2,8 +2,9 @@
 //!
 //! One queue per shard, so that everything posted by one poster arrives in that order. What may still be posted
 //! as the queue fills depends on what it is: new work stops first, messages of running calls next, octets to be
-//! sent last. What answers a ticket or reports a failure is never refused: there is at most one such post per
-//! open ticket or transaction, so their own limits bound it.
+//! sent last. The rest is never refused, and bounded elsewhere: answers of DNS, store and policy by the open tickets,
+//! reports of sends by the transactions and kept ACKs, closed connections by the limit on connections, and signals, of
+//! which a waker posts one for each thing it has done.
 
 use crate::base::time::Instant;
 use crate::driver::overload::OverloadSettings;
