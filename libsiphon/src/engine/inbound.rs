@@ -80,7 +80,7 @@ impl Shard {
         work.token_egress = prepared.flow;
         let passage = node.branches.loop_check(&request, work.loop_hash);
         if let Some(message) = prepared.message {
-            work.edited = message;
+            (work.edited, work.spent) = (message, None);
         }
         if let Err(rejection) = validate::validate(&request, passage, prepared.is_local, PROXY_OPTIONS) {
             return self.reject(server, &rejection, out);
@@ -147,6 +147,7 @@ impl Shard {
             send_socket: None,
             as_it_stands: false,
             max_forwards: 0,
+            spent: None,
             loop_hash: 0,
             context: None,
             context_done: false,

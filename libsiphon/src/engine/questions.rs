@@ -216,7 +216,7 @@ impl Shard {
     fn absorb(&mut self, server: Key, verdict: &mut Verdict) -> Option<()> {
         let work = self.work(server)?;
         if let Some(message) = verdict.message.take() {
-            work.edited = message;
+            (work.edited, work.spent) = (message, None);
         }
         work.consumed_routes = verdict.consumed_routes.unwrap_or(work.consumed_routes);
         work.script_line = verdict.script_line.take();
@@ -268,6 +268,10 @@ impl Shard {
                 self.tell_failed(server, &error, out);
                 self.send_best(server, out);
             }
+            // Nobody else knows anybody either: the failure policy is not asked about its own answer.
+            Some(Decision::Fork { targets, .. }) if targets.is_empty() => {
+                self.reply_code(server, 480, &[], out);
+            }
             Some(decision) => self.decide(server, decision, out),
         }
     }
@@ -312,10 +316,7 @@ impl Shard {
             Purpose::LocateOriginated { request, .. } => {
                 self.originated_failed(*request, "no answer from DNS", out)
             }
-            Purpose::Commit { server, commit, decision } => {
-                self.store_refused(server, &commit, *decision, out);
-            }
-            Purpose::Correction { .. } => {}
+            Purpose::Commit { key, undo, reply } => self.store_refused(key, undo.as_ref(), reply, out),
         }
         self.call_answered(pending.call, ticket, out);
     }

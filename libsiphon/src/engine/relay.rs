@@ -12,8 +12,8 @@ use crate::engine::tickets::Purpose;
 use crate::event::{Classes, Kind};
 use crate::policy::{Decision, RelayOptions, ReplySpec, Strategy, Target, Ticket};
 use crate::proto::locate::{Locator, Query, Records, Step};
-use crate::proto::proxy::context::{Context, Input as ContextInput};
-use crate::proto::proxy::forward::Forward;
+use crate::proto::proxy::context::{Best, Context, Input as ContextInput};
+use crate::proto::proxy::forward::{Forward, spent_credentials};
 use crate::proto::proxy::nexthop::{self, NextHop};
 use crate::proto::proxy::validate::{self, Hops};
 use crate::proto::transaction::merged::Entered;
@@ -77,7 +77,7 @@ impl Shard {
             return;
         }
         let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
-        let (call_id, method) = (work.call_id.clone(), work.request.method());
+        let (call_id, method) = (work.call_id(true), work.request.method());
         let script_line = work.script_line.clone();
         self.tell(out, Classes::DECISIONS, || Kind::Decided {
             call_id,
@@ -102,7 +102,8 @@ impl Shard {
         out: &mut Effects,
     ) {
         if targets.is_empty() {
-            return self.reply_code(server, 480, &[], out);
+            // Nobody to send to is a failure like any other, and one of ours: `on_failure` may know somebody.
+            return self.best_is(server, Best::Local { code: 480 }, out);
         }
         let breadth = self.node.settings().max_breadth;
         let Some(work) = self.work(server) else { return };
@@ -271,7 +272,7 @@ impl Shard {
     fn launch_branch(&mut self, server: Key, number: u16, egress: Egress, out: &mut Effects) {
         let node = self.node.clone();
         let Some(work) = self.servers.get(server).and_then(|s| s.work.as_ref()) else { return };
-        let (method, call_id) = (work.request.method(), work.call_id.clone());
+        let (method, call_id) = (work.request.method(), work.call_id(out.is_read(Classes::TRANSACTIONS)));
         let wanted = work.send_socket.as_deref();
         let named = wanted.and_then(|text| node.own.listener_named(text, egress.transport, &egress.remote));
         let found = || node.own.listener_for(egress.transport, &egress.remote, egress.local);
@@ -297,7 +298,7 @@ impl Shard {
             listener,
             branch: &id,
             record_route: work.record_route,
-            auth: &node.auth,
+            spent: work.spent.get_or_insert_with(|| spent_credentials(&work.edited, &node.auth)),
             hops: Hops { max_forwards, max_breadth: branch.breadth },
         };
         let mut scratch = std::mem::take(&mut self.scratch);

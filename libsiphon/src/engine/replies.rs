@@ -207,7 +207,7 @@ impl Shard {
     }
 
     /// The best response is known: policy may have a better idea, unless the client has given up.
-    fn best_is(&mut self, server: Key, best: Best, out: &mut Effects) {
+    pub(crate) fn best_is(&mut self, server: Key, best: Best, out: &mut Effects) {
         let Some(work) = self.work(server) else { return };
         let ask = work.interest.failures && !work.cancelled;
         let request = work.request.clone();
@@ -263,8 +263,14 @@ impl Shard {
 
     pub(crate) fn tell_client_completed(&mut self, key: Key, status: u16, out: &mut Effects) {
         let Some(client) = self.clients.get(key) else { return };
-        let (method, took, call_id): (Method, _, Text) =
-            (client.method, self.now.since(client.started), client.call_id.clone());
+        let (method, took) = (client.method, self.now.since(client.started));
+        let call_id = match client.owner {
+            ClientOwner::Branch { server, .. } if client.call_id.is_empty() => {
+                let work = self.servers.get(server).and_then(|s| s.work.as_ref());
+                work.map(|w| w.call_id(out.is_read(Classes::TRANSACTIONS))).unwrap_or_default()
+            }
+            _ => client.call_id.clone(),
+        };
         self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionCompleted {
             side: Side::Client,
             method,

@@ -98,7 +98,8 @@ impl Shard {
         if class != Class::Provisional {
             self.unanswered -= 1;
             let (method, took) = (entry.method, self.now.since(entry.started));
-            let call_id = entry.work.as_ref().map(|w| w.call_id.clone()).unwrap_or_default();
+            let is_read = out.is_read(Classes::TRANSACTIONS);
+            let call_id = entry.work.as_ref().map(|w| w.call_id(is_read)).unwrap_or_default();
             self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionCompleted {
                 side: Side::Server,
                 method,

@@ -10,6 +10,7 @@ use crate::policy::verdict::Header;
 use crate::policy::{Interest, Keep, Ticket};
 use crate::proto::locate::Locator;
 use crate::proto::proxy::context::{Best, Context};
+use crate::proto::proxy::forward::Spent;
 use crate::proto::transaction::key::ServerKey;
 use crate::proto::transaction::merged::MergeTicket;
 use crate::proto::transaction::server::Server as Machine;
@@ -72,6 +73,8 @@ pub(crate) struct Work {
     pub(crate) as_it_stands: bool,
     /// Max-Forwards of what is forwarded.
     pub(crate) max_forwards: u8,
+    /// Of `edited`, since its first branch was made.
+    pub(crate) spent: Option<Spent>,
     /// RFC 5393 4.2, of the request as received.
     pub(crate) loop_hash: u32,
     pub(crate) context: Option<Context>,
@@ -125,6 +128,15 @@ pub(crate) enum BranchPhase {
 }
 
 impl Work {
+    /// The Call-ID for an event. None was noted where nobody read events when the request came; the log's level may have
+    /// been raised since.
+    pub(crate) fn call_id(&self, is_read: bool) -> Text {
+        match is_read && self.call_id.is_empty() {
+            true => Text::from(self.request.call_id()),
+            false => self.call_id.clone(),
+        }
+    }
+
     pub(crate) fn branch_mut(&mut self, number: u16) -> Option<&mut Branch> {
         self.branches.iter_mut().find(|b| b.number == number)
     }

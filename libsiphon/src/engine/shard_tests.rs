@@ -3,7 +3,7 @@ use super::testing::{ALICE, BOB, PROXY, Table, request, response};
 use crate::base::flow::{ConnectionId, Flow, Transport};
 use crate::base::text::Text;
 use crate::base::time::Duration;
-use crate::event::Kind;
+use crate::event::{Classes, Kind};
 use crate::policy::{
     Decision, Interest, Keep, QuestionKind, RelayOptions, ReplySpec, Strategy, Target, Verdict,
 };
@@ -210,6 +210,57 @@ fn a_handler_that_relayed_at_once_and_goes_on_holds_up_nothing_of_its_call() {
     table.receive(ALICE, &request("BYE", "sip:bob@192.0.2.20", "9", "b1", ""));
     let lines = table.lines();
     assert!(lines.iter().any(|l| l.starts_with(&format!("{BOB} BYE "))), "{lines:?}");
+}
+
+#[test]
+fn failure_policy_is_asked_about_a_fork_without_targets_and_once_only() {
+    let empty = || Decision::Fork {
+        targets: Vec::new(),
+        strategy: Strategy::Parallel,
+        options: RelayOptions::default(),
+    };
+    for mends in [true, false] {
+        let interest = Interest { failures: true, ..Interest::default() };
+        let mut table = Table::new(move |question| match &question.kind {
+            QuestionKind::Failure { reply, is_local } => {
+                assert_eq!((reply.status(), *is_local), (480, true));
+                if mends { relay() } else { Some(keeping(Some(empty()), interest)) }
+            }
+            _ => Some(keeping(Some(empty()), interest)),
+        });
+        table.receive(ALICE, &invite());
+        let lines = table.lines();
+        let expected = match mends {
+            true => format!("{BOB} INVITE sip:bob@192.0.2.20:5060 SIP/2.0"),
+            false => format!("{ALICE} SIP/2.0 480 Temporarily Unavailable"),
+        };
+        assert_eq!(lines.iter().filter(|l| !l.contains(" 100 ")).collect::<Vec<_>>(), [&expected]);
+        assert_eq!(table.shard.stats().questions, 2);
+        table.advance(Duration::from_secs(200));
+        assert_eq!((table.shard.transactions(), table.shard.open_tickets()), ((0, 0), 0));
+    }
+    // Where nobody wants to know, it is answered.
+    let mut table = Table::new(move |_| Some(Verdict::of(empty())));
+    table.receive(ALICE, &invite());
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 480 Temporarily Unavailable")]);
+}
+
+/// The log's level is raised while a call is set up.
+#[test]
+fn events_name_the_call_though_nobody_read_them_when_it_began() {
+    let mut table = Table::new(|_| relay());
+    table.reads = Classes::default();
+    table.receive(ALICE, &invite());
+    let forwarded = table.last();
+    assert!(table.told.is_empty());
+    table.reads = Classes::ALL;
+    table.receive(BOB, &response(&forwarded, "486 Busy Here"));
+    let completed = table.told.iter().filter_map(|kind| match kind {
+        Kind::TransactionCompleted { call_id, status, .. } => Some((call_id.to_string(), *status)),
+        _ => None,
+    });
+    let call = || ("call-1".to_owned(), 486);
+    assert_eq!(completed.collect::<Vec<_>>(), [call(), call()], "on either side");
 }
 
 #[test]

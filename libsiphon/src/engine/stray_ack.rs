@@ -11,7 +11,7 @@ use crate::engine::tickets::{Purpose, StrayAck};
 use crate::event::{Classes, Kind};
 use crate::policy::{Decision, Verdict};
 use crate::proto::locate::{Locator, Step};
-use crate::proto::proxy::forward::Forward;
+use crate::proto::proxy::forward::{Forward, spent_credentials};
 use crate::proto::proxy::nexthop::{self, NextHop};
 use crate::proto::proxy::validate;
 use crate::wire::sip::Method;
@@ -133,6 +133,7 @@ impl Shard {
         let Ok(hops) = validate::may_forward(&ack.message, node.settings().max_breadth) else { return };
         let egress = Egress { local: egress.local.or(Some(listener.bound)), ..egress };
         let branch = node.branches.encode_stateless(self.index, &ack.message, ack.loop_hash);
+        let spent = spent_credentials(&ack.message, &node.auth);
         let forward = Forward {
             request: &ack.message,
             received_on: Some(&ack.flow),
@@ -143,7 +144,7 @@ impl Shard {
             listener,
             branch: &branch,
             record_route: false,
-            auth: &node.auth,
+            spent: &spent,
             hops,
         };
         let mut bytes = Vec::with_capacity(ack.message.bytes().len() + 256);

@@ -10,6 +10,7 @@ use crate::base::rng::Rng;
 use crate::base::time::{Duration, Instant};
 use crate::base::token::Secret;
 use crate::event::{Classes, Kind};
+use crate::policy::verdict::Commit;
 use crate::policy::{Question, Ticket, Verdict};
 use crate::proto::auth::{Authenticator, DigestSettings};
 use crate::proto::proxy::own::{Domain, Listener, OwnAddresses};
@@ -32,6 +33,9 @@ pub(crate) struct Table {
     pub(crate) open: Vec<(Ticket, Question)>,
     pub(crate) withdrawn: Vec<Ticket>,
     pub(crate) told: Vec<Kind>,
+    /// What the observers want.
+    pub(crate) reads: Classes,
+    pub(crate) commits: Vec<(Ticket, Commit)>,
     sent: Vec<(SocketAddr, String)>,
 }
 
@@ -71,6 +75,8 @@ impl Table {
             open: Vec::new(),
             withdrawn: Vec::new(),
             told: Vec::new(),
+            reads: Classes::ALL,
+            commits: Vec::new(),
             sent: Vec::new(),
         }
     }
@@ -92,7 +98,7 @@ impl Table {
     }
 
     pub(crate) fn feed(&mut self, input: Input) {
-        let mut effects = Effects::subscribed_to(Classes::ALL);
+        let mut effects = Effects::subscribed_to(self.reads);
         self.shard.handle(input, self.now, &mut effects);
         self.perform(effects);
     }
@@ -114,6 +120,7 @@ impl Table {
                 },
                 Effect::Withdraw { ticket } => self.withdrawn.push(ticket),
                 Effect::Tell(event) => self.told.push(event.kind),
+                Effect::Commit { ticket, commit } => self.commits.push((ticket, *commit)),
                 _ => {}
             }
         }
@@ -124,7 +131,7 @@ impl Table {
         let until = self.now + by;
         while let Some(at) = self.shard.deadline().filter(|at| *at <= until) {
             self.now = self.now.max(at);
-            let mut effects = Effects::subscribed_to(Classes::ALL);
+            let mut effects = Effects::subscribed_to(self.reads);
             self.shard.tick(self.now, &mut effects);
             self.perform(effects);
         }

@@ -3,9 +3,9 @@
 
 use crate::base::flow::Flow;
 use crate::base::slab::{Key, Slab};
+use crate::base::text::Text;
 use crate::base::wheel::TimerId;
-use crate::policy::Ticket;
-use crate::policy::verdict::Commit;
+use crate::policy::{Decision, Keep, Ticket};
 use crate::proto::locate::Locator;
 use crate::wire::sip::Message;
 
@@ -34,11 +34,9 @@ pub(crate) enum Purpose {
     LocateCall { call: Key, number: u32 },
     /// DNS for a request of our own.
     LocateOriginated { request: Box<super::originate::Originated>, locator: Box<Locator> },
-    /// The store, before a reply may leave.
-    Commit { server: Key, commit: Box<Commit>, decision: Box<crate::policy::Decision> },
-    /// The store, about a value that holds no longer what was undone. Nobody waits; the next commit of the key mends
-    /// what this one could not.
-    Correction { commit: Box<Commit> },
+    /// The store, about the value of `key`. A reply that may leave only then has its transaction and decision; nobody
+    /// waits for a value that holds no longer what was undone.
+    Commit { key: Text, undo: Option<Keep>, reply: Option<(Key, Box<Decision>)> },
 }
 
 /// An ACK to a 2xx on its way through (RFC 3261 16: it is forwarded statelessly).

@@ -18,7 +18,7 @@ impl Classes {
     pub const TRANSACTIONS: Classes = Classes(2);
     /// Bindings.
     pub const REGISTRATIONS: Classes = Classes(4);
-    /// Policies that failed.
+    /// Policies and stores that failed.
     pub const POLICY: Classes = Classes(8);
     /// Connections, refused and shed messages.
     pub const EDGE: Classes = Classes(16);
@@ -218,6 +218,11 @@ pub enum Kind {
         /// Traceback or the like.
         error: Text,
     },
+    /// The store refused a value that nobody waits for: until the next change of the address it holds an older one.
+    StoreRefused {
+        /// Address of record.
+        aor: Text,
+    },
     /// A binding changed.
     Binding {
         /// Address of record.
@@ -259,7 +264,7 @@ impl Kind {
             Kind::Binding { .. } => Classes::REGISTRATIONS,
             Kind::Decided { .. } => Classes::DECISIONS,
             Kind::HandlerRan { .. } => Classes::HANDLERS,
-            Kind::PolicyFailed { .. } => Classes::POLICY,
+            Kind::PolicyFailed { .. } | Kind::StoreRefused { .. } => Classes::POLICY,
             Kind::Refused { .. }
             | Kind::Shed { .. }
             | Kind::ConnectionOpened { .. }

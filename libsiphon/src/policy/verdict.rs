@@ -97,7 +97,7 @@ pub enum Decision {
     Reply(ReplySpec),
     /// Relay to the next hop that Route and Request-URI name.
     Relay(RelayOptions),
-    /// Send to these targets. An empty list is 480 (Temporarily Unavailable).
+    /// Send to these targets. An empty list fails with a local 480 (Temporarily Unavailable).
     Fork {
         /// Whom to send to.
         targets: Vec<Target>,

@@ -303,7 +303,7 @@ impl Request {
     ///
     /// `strategy` `parallel` rings all at once; `sequential` one after the other in the order given; `q` (or
     /// `preference`) one group of equal `q` after the other, best first. `timeout` is per branch. No target is
-    /// answered 480. More than `limits.branches` are not tried. Raises TypeError for a text in place of a list,
+    /// a local 480, which `on_failure` may mend. More than `limits.branches` are not tried. Raises TypeError for a text in place of a list,
     /// ValueError for text that is no URI and for another strategy.
     #[pyo3(signature = (targets, strategy="parallel", send_socket=None, timeout=None, on_reply=None, on_failure=None))]
     #[allow(clippy::too_many_arguments, reason = "the keywords scripts know")]

@@ -134,6 +134,10 @@ impl Observer for EventLog {
             Kind::PolicyFailed { call_id, error } => {
                 self.line(event, Level::Error, &**error, Some(call_id)).write();
             }
+            Kind::StoreRefused { aor } => {
+                let text = "the store holds an older value than the node, until the next change";
+                self.line(event, Level::Error, text, None).with("aor", &**aor).write();
+            }
             _ if !self.logger.writes(Level::Debug) => {}
             Kind::Received { flow, message } => {
                 self.message(event, "received", flow.transport, flow.remote.to_string(), message.bytes());

@@ -174,7 +174,7 @@ impl Counters {
             Kind::ConnectionClosed { flow } => bump(&self.closed, transport(flow.transport)),
             Kind::Received { flow, .. } => self.message_received(flow.transport),
             Kind::Sent { egress, .. } => self.message_sent(egress.transport),
-            Kind::Decided { .. } | Kind::PolicyFailed { .. } => {}
+            Kind::Decided { .. } | Kind::PolicyFailed { .. } | Kind::StoreRefused { .. } => {}
         }
     }
 }

@@ -17,6 +17,23 @@ use crate::wire::sip::{HeaderId, Limits, Message, NameAddr, Unsafe, Uri};
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
+/// Where the lines of a request start whose credentials were for this node.
+pub type Spent = SmallVec<[usize; 2]>;
+
+/// Credentials that `auth` has accepted are used up and go (RFC 3261 20.28); those for others stay. The same for every
+/// branch of a request.
+pub fn spent_credentials(request: &Message, auth: &Authenticator) -> Spent {
+    if !request.has(HeaderId::Authorization) && !request.has(HeaderId::ProxyAuthorization) {
+        return Spent::new();
+    }
+    let credentials = |id| matches!(id, HeaderId::Authorization | HeaderId::ProxyAuthorization);
+    let lines = request.header_lines().zip(request.headers());
+    lines
+        .filter(|((_, id), header)| credentials(*id) && auth.has_accepted(&header.text()))
+        .map(|((at, _), _)| at)
+        .collect()
+}
+
 /// One branch of a request on its way out.
 #[derive(Clone, Copy, Debug)]
 pub struct Forward<'a> {
@@ -38,8 +55,8 @@ pub struct Forward<'a> {
     pub branch: &'a Branch,
     /// Put Record-Route on the request.
     pub record_route: bool,
-    /// Credentials that it has accepted are used up and go (RFC 3261 20.28); those for others stay.
-    pub auth: &'a Authenticator,
+    /// Lines that go with us: [`spent_credentials`] of the request.
+    pub spent: &'a Spent,
     /// From [`may_forward`](super::validate::may_forward), with this branch's share of the breadth.
     pub hops: Hops,
 }
@@ -94,7 +111,6 @@ impl Forward<'_> {
     fn copy_fields(&self, marked: bool, routes_moved: bool, out: &mut Vec<u8>) {
         let bytes = self.request.bytes();
         let mut lines = self.request.header_lines().peekable();
-        let spent = self.spent_credentials();
         let mut marked = marked;
         let (mut has_hops, mut has_breadth, mut has_length) = (false, false, false);
         // The run of lines to copy that has not been copied yet starts here.
@@ -103,7 +119,7 @@ impl Forward<'_> {
             let copied = match id {
                 HeaderId::Via => !std::mem::take(&mut marked),
                 HeaderId::Route => !routes_moved,
-                HeaderId::Authorization | HeaderId::ProxyAuthorization => !spent.contains(&at),
+                HeaderId::Authorization | HeaderId::ProxyAuthorization => !self.spent.contains(&at),
                 HeaderId::MaxForwards | HeaderId::MaxBreadth => false,
                 HeaderId::ContentLength => {
                     has_length = true;
@@ -137,20 +153,6 @@ impl Forward<'_> {
             // A stream needs it to find the end (RFC 3261 18.3).
             line(out, b"Content-Length: ", self.request.body().len().to_string().as_bytes());
         }
-    }
-
-    /// Where the lines start whose credentials were for this node.
-    fn spent_credentials(&self) -> SmallVec<[usize; 2]> {
-        let request = self.request;
-        if !request.has(HeaderId::Authorization) && !request.has(HeaderId::ProxyAuthorization) {
-            return SmallVec::new();
-        }
-        let credentials = |id| matches!(id, HeaderId::Authorization | HeaderId::ProxyAuthorization);
-        let lines = request.header_lines().zip(request.headers());
-        lines
-            .filter(|((_, id), header)| credentials(*id) && self.auth.has_accepted(&header.text()))
-            .map(|((at, _), _)| at)
-            .collect()
     }
 
     fn write_max_forwards(&self, out: &mut Vec<u8>) {

@@ -92,6 +92,7 @@ fn write_with(case: &Case<'_>, auth: &Authenticator) -> String {
     let egress =
         Egress { transport: case.transport, local: None, remote, connection: None, may_connect: true };
     let branch = BranchSecret::new(&Secret::new(1, 2)).encode(0, Key { slot: 1, generation: 1 }, 0);
+    let spent = spent_credentials(request, auth);
     let forward = Forward {
         request,
         received_on: Some(&case.from),
@@ -102,7 +103,7 @@ fn write_with(case: &Case<'_>, auth: &Authenticator) -> String {
         listener: own.listener_for(case.transport, &remote, None).unwrap(),
         branch: &branch,
         record_route: case.record_route,
-        auth,
+        spent: &spent,
         hops: may_forward(request, 60).unwrap(),
     };
     let mut out = Vec::new();
@@ -283,7 +284,7 @@ fn a_target_that_cannot_be_written_is_refused() {
         listener: &own.listeners()[0],
         branch: &branch,
         record_route: true,
-        auth: &auth(),
+        spent: &Spent::new(),
         hops: may_forward(&request, 60).unwrap(),
     };
     assert!(forward.write(&own, &tokens, &mut Vec::new()).is_err());
