@@ -47,7 +47,27 @@ fn again(bytes: &[u8], limits: &Limits) -> Option<Message> {
     }
 }
 
+/// What is read is written on one line.
+fn session_fields(m: &Message) {
+    let shown = [
+        m.rack().ok().flatten().map(|v| v.to_string()),
+        m.session_expires().ok().flatten().map(|v| v.to_string()),
+        m.replaces().ok().flatten().map(|v| v.to_string()),
+        m.refer_to().ok().flatten().map(|v| v.to_string()),
+        m.referred_by().ok().flatten().map(|v| v.to_string()),
+        m.event().ok().flatten().map(|v| v.to_string()),
+        m.subscription_state().ok().flatten().map(|v| v.to_string()),
+        m.allow().map(|v| v.to_string()),
+    ];
+    let reasons = m.reasons().map(|v| v.to_string());
+    for text in shown.into_iter().flatten().chain(reasons) {
+        assert!(!text.contains(['\r', '\n', '\0']), "{text:?} would end its line");
+    }
+    let _ = (m.rseq(), m.min_se(), m.refer_sub(), m.supports("timer"), sipfrag::status(m.body()));
+}
+
 fn look(m: &Message) {
+    session_fields(m);
     let _ = (m.reason(), m.request_uri(), m.method_name(), m.from_tag(), m.to_tag(), m.uri(), m.second_via());
     for header in m.headers() {
         assert!(!header.text().contains(['\r', '\n']), "folding shows");
