@@ -555,3 +555,31 @@ fn responses_wait_behind_the_one_policy_is_asked_about() {
     table.answer(1, Verdict::default());
     assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 200 OK")]);
 }
+
+#[test]
+fn a_session_description_passes_without_telling_who_made_it() {
+    let mut table = table(to_bob);
+    let offer = OFFER.replace("o=alice 1 1", "o=canary 4711 7").replace("s=-", "s=Alice's phone");
+    table.receive(ALICE, &invite("", &format!("{offer}a=rtpmap:0 PCMU/8000\na=x-canary:1\n")));
+    let (_, to_bob) = only(&mut table);
+    for theirs in ["canary", "4711", "Alice's phone"] {
+        assert!(!to_bob.contains(theirs), "{theirs} leaks:\n{to_bob}");
+    }
+    assert!(to_bob.contains("a=rtpmap:0 PCMU/8000\r\n") && to_bob.contains("c=IN IP4 192.0.2.10\r\n"));
+    let origin = |m: &str| m.lines().find(|l| l.starts_with("o=")).unwrap_or_default().to_owned();
+    table.receive(BOB, &reply(&to_bob, "200 OK", "b1", BOB, OFFER));
+    let (_, ok) = sent(&mut table).remove(1);
+    table.receive(ALICE, &inside("ACK", "a2", 1, &ok, ALICE, "", ""));
+    table.receive(ALICE, &inside("INVITE", "r1", 2, &ok, ALICE, "", &offer.replace("4000", "4002")));
+    let (_, again) = only(&mut table);
+    let (first, second) = (origin(&to_bob), origin(&again));
+    assert_eq!(first.replace(" 1 IN", " 2 IN"), second, "one session, a version higher");
+}
+
+#[test]
+fn a_session_description_that_cannot_be_read_is_refused_488() {
+    let mut table = table(to_bob);
+    table.receive(ALICE, &invite("", "this is no session\n"));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 488 Not Acceptable Here")]);
+    nothing_is_left(&mut table);
+}

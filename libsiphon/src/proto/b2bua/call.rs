@@ -121,6 +121,7 @@ impl Call {
             dialogs: Vec::new(),
             flow: super::writing::needed_flow(&invite, &flow),
             unacked: None,
+            described: None,
             invite: Invite::Received { server, request: invite.clone(), tag: tag.clone(), answered: false },
         };
         out.push(Output::Found { leg: leg.id, call_id: leg.call_id.clone(), local_tag: tag });

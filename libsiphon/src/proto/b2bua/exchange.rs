@@ -97,6 +97,9 @@ impl Call {
         if self.exchanges.len() >= env.settings.max_exchanges {
             return self.answer_inside(from, server, 503, env);
         }
+        if !self.is_readable(writing::body_of(request).as_ref(), env.settings) {
+            return self.answer_inside(from, server, 488, env);
+        }
         let changes = matches!(method, Method::Invite | Method::Update);
         if changes && let Some(code) = self.session_is_busy(from, to) {
             return self.refuse_change(from, server, code, env);

@@ -2,7 +2,7 @@
 
 use super::port::{ClientRef, Outgoing, ServerRef};
 use crate::base::flow::Flow;
-use crate::base::text::Text;
+use crate::base::text::{Octets, Text};
 use crate::base::time::{Duration, Instant};
 use crate::policy::{Initiator, Target};
 use crate::proto::dialog::{Dialog, Sent};
@@ -44,6 +44,8 @@ pub(super) struct Leg {
     pub(super) flow: Option<Flow>,
     /// A 2xx of ours that waits for its ACK.
     pub(super) unacked: Option<Unacked>,
+    /// What the other side was last told of this side's session.
+    pub(super) described: Option<Octets>,
     /// User part of our Contact on this leg.
     pub(super) contact: Text,
 }

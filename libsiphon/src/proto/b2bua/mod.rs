@@ -13,10 +13,12 @@
 //! | `exchange` | requests inside the call, from one side to the other |
 //! | `ending` | BYE, CANCEL, and who still owes what |
 //! | `staging` | bodies on their way through the media engine, in order |
+//! | `description` | session descriptions that pass without a media engine |
 //! | `headers` | which header fields pass from side to side |
 //! | `writing` | requests and responses of the legs |
 
 mod call;
+mod description;
 mod ending;
 mod exchange;
 pub mod headers;

@@ -69,13 +69,16 @@ const MAX_REDIRECTS: usize = 8;
 
 impl Call {
     pub(super) fn start_run(&mut self, dial: Dial, env: &mut Env<'_>) {
+        self.policy = dial.headers.clone();
+        if !self.is_readable(super::writing::body_of(&self.invite).as_ref(), env.settings) {
+            return self.reply_to_caller(&ReplySpec::code(488), env);
+        }
         let targets = dial.targets.clone();
         let groups = match dial.strategy {
             Strategy::Parallel => VecDeque::from([targets]),
             Strategy::Sequential => targets.into_iter().map(|t| vec![t]).collect(),
             Strategy::ByPreference => by_preference(targets),
         };
-        self.policy = dial.headers.clone();
         self.shows_challenges = dial.auth_passthrough;
         self.run = Some(Run { dial, groups, redirected: Vec::new() });
         self.best = None;
@@ -128,6 +131,7 @@ impl Call {
             dialogs: Vec::new(),
             flow: target.flow,
             unacked: None,
+            described: None,
             invite: Invite::Sent(Box::new(SentInvite {
                 client: Some(client),
                 sent,

@@ -80,12 +80,13 @@ impl Call {
                 env.push(Output::Media { job: number, sdp: Box::new(sdp) });
                 Stage::Asked
             }
-            (Some(body), None) => {
-                if let Some(entry) = item.body() {
-                    entry.1 = self.hide_session(from, body, env.settings);
+            (Some(body), None) => match (self.described(from, &body, env.settings), item.body()) {
+                (Some(passed), Some(entry)) => {
+                    entry.1 = passed;
+                    Stage::Ready
                 }
-                Stage::Ready
-            }
+                _ => Stage::Failed,
+            },
             (None, _) => Stage::Ready,
         };
         self.jobs.push_back(Job { number, item, stage });

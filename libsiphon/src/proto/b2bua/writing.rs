@@ -211,14 +211,6 @@ impl Call {
         env.push(super::port::Output::Send { client, leg: id, request });
         true
     }
-
-    /// A session description that does not go through the media engine: who made it is not told.
-    pub(super) fn hide_session(&self, _from: LegId, body: Octets, settings: &Settings) -> Octets {
-        match self.policy.preset.unwrap_or(settings.preset) {
-            HeaderPreset::Transparent => body,
-            _ => body,
-        }
-    }
 }
 
 fn address(display: Option<&str>, uri: &str) -> String {
