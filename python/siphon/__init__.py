@@ -13,6 +13,7 @@ from ._native import (
     Flow,
     Gauge,
     Histogram,
+    MediaError,
     Reply,
     Request,
     SipUri,
@@ -23,7 +24,9 @@ from ._native import (
 __all__ = list(_surface.BUILT + _surface.TYPES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # The types of the namespaces, where the stubs have them.
-_Proxy, _Registrar, _Auth, _Log, _Timer, _Cache, _Metrics = (type(getattr(_native, name)) for name in _surface.BUILT)
+_Proxy, _Registrar, _Auth, _Log, _Timer, _Cache, _Metrics, _RtpEngine = (
+    type(getattr(_native, name)) for name in _surface.BUILT
+)
 _ProxyUtils = type(_native.proxy._utils)
 
 

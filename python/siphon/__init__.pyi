@@ -24,6 +24,7 @@ __all__ = [
     "timer",
     "cache",
     "metrics",
+    "rtpengine",
     "Request",
     "Reply",
     "SipUri",
@@ -35,6 +36,7 @@ __all__ = [
     "Histogram",
     "Awaitable",
     "TransactionEnded",
+    "MediaError",
     "Cancelled",
 ]
 
@@ -560,6 +562,8 @@ class Awaitable(Generic[_T_co]):
 
 class TransactionEnded(RuntimeError):
     """Raised by a verb after the transaction ended while the handler was parked: nothing it decides has an effect."""
+class MediaError(RuntimeError):
+    """Raised by a call of `rtpengine` that no media engine did: it refused, did not answer in time, or none is up."""
 class Cancelled(Exception):
     """Raised at an `await` when the client cancelled, or the transaction ended otherwise (RFC 3261 9)."""
 
@@ -786,6 +790,58 @@ class _Metrics:
         default. As for `counter`.
         """
 
+@final
+class _RtpEngine:
+    """Media through rtpengine. Each call of a proxy script tells by its message whose media are meant."""
+    @property
+    def active_sessions(self) -> int:
+        """."""
+    @property
+    def instance_count(self) -> int:
+        """."""
+    def offer(self, request: Request | Reply, profile: str | None = None) -> Awaitable[bool]:
+        """."""
+    def answer(self, reply: Request | Reply, profile: str | None = None) -> Awaitable[bool]:
+        """."""
+    def delete(self, request: Request | Reply) -> Awaitable[bool]:
+        """."""
+    def ping(self) -> Awaitable[bool]:
+        """."""
+    def query(self, target: Request | Reply) -> Awaitable[dict[str, Any] | None]:
+        """."""
+    def block_media(self, target: Request | Reply) -> Awaitable[bool]:
+        """."""
+    def unblock_media(self, target: Request | Reply) -> Awaitable[bool]:
+        """."""
+    def silence_media(self, target: Request | Reply) -> Awaitable[bool]:
+        """."""
+    def unsilence_media(self, target: Request | Reply) -> Awaitable[bool]:
+        """."""
+    def play_media(
+        self,
+        target: Request | Reply,
+        file: str | None = None,
+        blob: bytes | None = None,
+        db_id: int | None = None,
+        repeat: int | None = None,
+    ) -> Awaitable[int | None]:
+        """."""
+    def stop_media(self, target: Request | Reply) -> Awaitable[bool]:
+        """."""
+    def play_dtmf(
+        self,
+        target: Request | Reply,
+        code: str,
+        duration_ms: int | None = None,
+        volume_dbm0: int | None = None,
+        pause_ms: int | None = None,
+    ) -> Awaitable[bool]:
+        """."""
+    def start_recording(self, target: Request | Reply, path: str | None = None) -> Awaitable[bool]:
+        """."""
+    def stop_recording(self, target: Request | Reply) -> Awaitable[bool]:
+        """."""
+
 proxy: _Proxy
 registrar: _Registrar
 auth: _Auth
@@ -793,3 +849,4 @@ log: _Log
 timer: _Timer
 cache: _Cache
 metrics: _Metrics
+rtpengine: _RtpEngine

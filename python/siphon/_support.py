@@ -194,7 +194,13 @@ WAITING_MODULES = frozenset({
     "requests", "urllib", "http", "socket", "subprocess", "ssl", "smtplib", "ftplib", "sqlite3", "psycopg2", "psycopg",
     "redis", "pymysql", "mysql", "ldap", "ldap3", "dns", "httpx", "selectors", "select",
 })
-WAITING_CALLS = frozenset({("time", "sleep"), ("os", "system"), ("os", "popen"), ("asyncio", "run"), ("timer", "sleep")})
+WAITING_CALLS = frozenset({
+    ("time", "sleep"), ("os", "system"), ("os", "popen"), ("asyncio", "run"), ("timer", "sleep"),
+    *(("rtpengine", verb) for verb in (
+        "offer", "answer", "delete", "ping", "query", "block_media", "unblock_media", "silence_media", "unsilence_media",
+        "play_media", "stop_media", "play_dtmf", "start_recording", "stop_recording",
+    )),
+})
 # ... and those that wait when called with this keyword.
 WAITING_KEYWORDS = {("proxy", "send_request"): "wait_for_response"}
 
@@ -413,6 +419,12 @@ def set_result(future: "asyncio.Future[Any]", value: object) -> None:
     """Resolves an asyncio future that may have been cancelled meanwhile."""
     if not future.done():
         future.set_result(value)
+
+
+def set_exception(future: "asyncio.Future[Any]", error: BaseException) -> None:
+    """The same with an exception."""
+    if not future.done():
+        future.set_exception(error)
 
 
 class _Drive:

@@ -17,11 +17,13 @@ from siphon import Reply as Reply
 from siphon import Request as Request
 from siphon import SipUri as SipUri
 from siphon import TimerHandle as TimerHandle
+from siphon import MediaError as MediaError
 from siphon import TransactionEnded as TransactionEnded
 from siphon import auth as auth
 from siphon import cache as cache
 from siphon import log as log
 from siphon import metrics as metrics
+from siphon import rtpengine as rtpengine
 from siphon import proxy as proxy
 from siphon import registrar as registrar
 from siphon import timer as timer
@@ -41,10 +43,12 @@ __all__ = [
     "SipUri",
     "TimerHandle",
     "TransactionEnded",
+    "MediaError",
     "auth",
     "cache",
     "log",
     "metrics",
+    "rtpengine",
     "proxy",
     "registrar",
     "timer",

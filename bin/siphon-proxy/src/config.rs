@@ -6,6 +6,7 @@ use siphon::app::config::address::HostPort;
 use siphon::app::config::auth::Auth;
 use siphon::app::config::limits::{Limits, Overload};
 use siphon::app::config::listen::{Domain, Listen};
+use siphon::app::config::media::Media;
 use siphon::app::config::nat::Nat;
 use siphon::app::config::node::{Cache, Dns, Server};
 use siphon::app::config::observe::{Admin, Log, Metrics};
@@ -34,6 +35,8 @@ pub struct ProxyConfig {
     pub auth: Auth,
     /// Keepalives towards registered contacts.
     pub nat: Nat,
+    /// Media engines that calls are anchored in. Default: none, and the script's `rtpengine` raises.
+    pub media: Option<Media>,
     /// Timers.
     pub transaction: Transaction,
     /// Bounds on sizes and numbers.
@@ -74,6 +77,9 @@ impl Config for ProxyConfig {
         rules::listen(&self.listen, report);
         rules::registrar(&self.registrar, report);
         rules::auth(&self.auth, report);
+        if let Some(media) = &self.media {
+            rules::media(media, report);
+        }
         rules::transaction(&self.transaction, report);
         rules::limits(&self.limits, report);
         rules::overload(&self.overload, report);

@@ -83,6 +83,7 @@ impl SipRole for Proxy {
             auth: &config.auth,
             realm: config.realm(),
             nat: &config.nat,
+            media: config.media.as_ref(),
             transaction: &config.transaction,
             limits: &config.limits,
             overload: &config.overload,

@@ -119,6 +119,11 @@ impl<E: Engine> Core<E> {
                         self.engine.handle(Input::LookedUp { ticket, records }, now, &mut self.effects);
                     }
                 }
+                Effect::Media { ticket, request } => {
+                    if let Some(result) = world.media(ticket, request) {
+                        self.engine.handle(Input::MediaDone { ticket, result }, now, &mut self.effects);
+                    }
+                }
                 Effect::Commit { ticket, commit } => {
                     if let Some(stored) = world.commit(ticket, &commit) {
                         self.engine.handle(committed(ticket, stored), now, &mut self.effects);
@@ -153,6 +158,9 @@ impl<E: Engine> Core<E> {
                 Want::SendRequest { wait, request } => {
                     let input = Input::Originate { wait, request: Box::new(request) };
                     self.engine.handle(input, now, &mut self.effects);
+                }
+                Want::Media { wait, request } => {
+                    self.engine.handle(Input::Media { wait, request }, now, &mut self.effects);
                 }
                 Want::Tell(notice) => {
                     let (shard, is_read) = (world.shard(), self.effects.is_read(Classes::HANDLERS));

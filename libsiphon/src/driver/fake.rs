@@ -8,6 +8,7 @@ use crate::driver::{
 };
 use crate::engine::{Effect, Effects, Input, SendReport};
 use crate::net::dns::{Done, Names};
+use crate::net::rtpengine::NoMedia;
 use crate::policy::{Interest, Outcome, Policy, PolicyOutput, Question, Ticket, WaitId};
 use crate::proto::locate::{Lookup, Records};
 use crate::wire::sip::Message;
@@ -115,6 +116,7 @@ impl Node {
             policy: Arc::new(|_| Box::new(NoPolicy)),
             store: Arc::new(MemoryStore),
             names: Arc::new(NoNames),
+            media: Arc::new(NoMedia),
             events,
             inline: Arc::new(|| Box::new(Deaf)),
             wrap_thread: plain_thread,

@@ -12,6 +12,7 @@ use crate::driver::priority::is_new_work;
 use crate::engine::Mail;
 use crate::policy::Ticket;
 use crate::proto::locate::Records;
+use crate::wire::ng::MediaResult;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -27,6 +28,13 @@ pub enum Post {
         ticket: Ticket,
         /// The answer.
         records: Records,
+    },
+    /// A media engine answered, or did not.
+    MediaDone {
+        /// Whose command it was.
+        ticket: Ticket,
+        /// What came of it.
+        result: Box<MediaResult>,
     },
     /// A store answered.
     Committed {

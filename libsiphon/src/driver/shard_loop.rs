@@ -265,6 +265,7 @@ impl<E: Engine> ShardLoop<E> {
                 core.feed(Input::Decided { ticket, verdict }, world)
             }
             Post::LookedUp { ticket, records } => core.feed(Input::LookedUp { ticket, records }, world),
+            Post::MediaDone { ticket, result } => core.feed(Input::MediaDone { ticket, result }, world),
             Post::Committed { ticket, stored } => core.feed(committed(ticket, stored), world),
             Post::WakePolicy => core.wake_policy(world),
             Post::Control => {

@@ -12,6 +12,7 @@ use crate::event::ShedReason;
 use crate::net::NetSettings;
 use crate::net::dns::Names;
 use crate::net::flows::FlowDirectory;
+use crate::net::rtpengine::Media;
 use crate::net::tcp::Census;
 use crate::wire::sip::Limits;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,6 +30,7 @@ pub(super) struct Shared {
     pub(super) census: Census,
     pub(super) mailboxes: Arc<Mailboxes>,
     pub(super) names: Arc<dyn Names>,
+    pub(super) media: Arc<dyn Media>,
     pub(super) store: Arc<dyn Store>,
     pub(super) events: EventSink,
     pub(super) inline: InlineObservers,

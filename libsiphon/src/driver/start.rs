@@ -22,6 +22,7 @@ use crate::event::Observer;
 use crate::net::dns::Names;
 use crate::net::flows::FlowDirectory;
 use crate::net::mmsg::ReceiveBatch;
+use crate::net::rtpengine::Media;
 use crate::net::udp::UdpSocket;
 use crate::net::{NetSettings, tcp, udp};
 use crate::policy::Policy;
@@ -182,6 +183,8 @@ pub struct Parts<E> {
     pub store: Arc<dyn Store>,
     /// DNS.
     pub names: Arc<dyn Names>,
+    /// Media engines.
+    pub media: Arc<dyn Media>,
     /// Observers.
     pub events: EventSink,
     /// Makes the observers that are told on the shards' threads, at once: counters.
@@ -262,6 +265,7 @@ impl Bound {
             },
             mailboxes: Arc::new(Mailboxes::new(wakers, config.mail)),
             names: parts.names,
+            media: parts.media,
             store: parts.store,
             events: parts.events,
             inline: parts.inline,

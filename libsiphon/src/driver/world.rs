@@ -16,6 +16,7 @@ use crate::net::mmsg::SendBatch;
 use crate::net::udp::UdpSocket;
 use crate::policy::{Commit, Ticket};
 use crate::proto::locate::{Lookup, Records};
+use crate::wire::ng::{MediaRequest, MediaResult};
 use crate::wire::sip::{Method, call_id_of};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -166,6 +167,12 @@ impl World {
         let (mailboxes, shard) = (self.shared.mailboxes.clone(), self.shard);
         let done = move |records| mailboxes.signal(shard, Post::LookedUp { ticket, records });
         self.shared.names.look_up(lookup, Box::new(done))
+    }
+
+    pub(super) fn media(&self, ticket: Ticket, request: Box<MediaRequest>) -> Option<Box<MediaResult>> {
+        let (mailboxes, shard) = (self.shared.mailboxes.clone(), self.shard);
+        let done = move |result| mailboxes.signal(shard, Post::MediaDone { ticket, result });
+        self.shared.media.ask(request, Box::new(done))
     }
 
     pub(super) fn commit(&self, ticket: Ticket, commit: &Commit) -> Option<bool> {

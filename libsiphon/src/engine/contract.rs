@@ -9,6 +9,7 @@ use crate::event::{Classes, Event, Observer};
 use crate::policy::verdict::Commit;
 use crate::policy::{OriginatedRequest, Outcome, Question, Ticket, Verdict, WaitId};
 use crate::proto::locate::{Lookup, Records};
+use crate::wire::ng::{MediaRequest, MediaResult};
 use crate::wire::sip::{Message, Refused};
 
 /// What a shard is told.
@@ -75,6 +76,20 @@ pub enum Input {
         wait: Option<WaitId>,
         /// What to send.
         request: Box<OriginatedRequest>,
+    },
+    /// A media engine did what an [`Effect::Media`] asked, or why it did not.
+    MediaDone {
+        /// Whose command it was.
+        ticket: Ticket,
+        /// What came of it.
+        result: Box<MediaResult>,
+    },
+    /// The policy wants something of a media engine.
+    Media {
+        /// Who waits for the outcome.
+        wait: Option<WaitId>,
+        /// What.
+        request: Box<MediaRequest>,
     },
     /// From another shard.
     Mail(Mail),
@@ -172,7 +187,14 @@ pub enum Effect {
         /// What.
         commit: Box<Commit>,
     },
-    /// A request of our own has its outcome.
+    /// Ask a media engine.
+    Media {
+        /// Goes back with the result.
+        ticket: Ticket,
+        /// What.
+        request: Box<MediaRequest>,
+    },
+    /// Something that the policy wanted has its outcome.
     Answered {
         /// Who waits.
         wait: WaitId,

@@ -11,6 +11,7 @@ mod gruu;
 mod inbound;
 pub mod keepalive;
 pub mod node;
+mod media;
 mod originate;
 pub mod ownership;
 mod parking;

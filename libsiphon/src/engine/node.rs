@@ -7,6 +7,7 @@ use crate::base::token::Secret;
 use crate::engine::keepalive::Keepalive;
 use crate::engine::settings::Settings;
 use crate::proto::auth::{Authenticator, Credentials};
+use crate::proto::media::Desk;
 use crate::proto::proxy::branch::BranchSecret;
 use crate::proto::proxy::own::OwnAddresses;
 use crate::proto::proxy::route_token::RouteSecret;
@@ -51,6 +52,8 @@ pub struct Node {
     pub logins: ArcSwapOption<Logins>,
     /// Pings of bindings behind a NAT.
     pub keepalive: Keepalive,
+    /// Profiles and sessions of media; `None` without media engines.
+    pub media: ArcSwapOption<Desk>,
     settings: Settings,
     calls: Secret,
 }
@@ -79,6 +82,7 @@ impl Node {
             auth,
             logins: ArcSwapOption::empty(),
             keepalive: Keepalive::new(settings.pings.clone(), secret.derive("keepalive")),
+            media: ArcSwapOption::empty(),
             settings,
             calls: secret.derive("call"),
         }

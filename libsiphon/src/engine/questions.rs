@@ -317,6 +317,7 @@ impl Shard {
                 self.originated_failed(*request, "no answer from DNS", out)
             }
             Purpose::Commit { key, undo, reply } => self.store_refused(key, undo.as_ref(), reply, out),
+            Purpose::MediaForPolicy { wait } => self.media_expired(wait, out),
         }
         self.call_answered(pending.call, ticket, out);
     }

@@ -159,6 +159,8 @@ impl Shard {
                 self.on_connection_closed(connection, out);
             }
             Input::Originate { wait, request } => self.originate(wait, *request, out),
+            Input::Media { wait, request } => self.media_for_policy(wait, request, out),
+            Input::MediaDone { ticket, result } => self.on_media_done(ticket, result, out),
             // The driver performs posted sends itself; it never hands one to the engine.
             Input::Mail(Mail::Send { .. }) => {}
         }

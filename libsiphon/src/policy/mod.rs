@@ -20,6 +20,7 @@ pub use verdict::{Commit, Decision, Header, Interest, Keep, RelayOptions, ReplyS
 use crate::base::slab::Key;
 use crate::base::text::Text;
 use crate::base::time::{Duration, Instant};
+use crate::wire::ng::{MediaRequest, MediaResult};
 use crate::wire::sip::Message;
 
 /// Names a question that waits for its answer. A ticket that was answered, or whose transaction ended,
@@ -40,6 +41,13 @@ pub enum Want {
         wait: Option<WaitId>,
         /// What to send.
         request: OriginatedRequest,
+    },
+    /// Have a media engine do something.
+    Media {
+        /// Told the outcome when there is one to wait for.
+        wait: Option<WaitId>,
+        /// What.
+        request: Box<MediaRequest>,
     },
     /// Something to tell the event stream.
     Tell(crate::policy::Notice),
@@ -71,6 +79,8 @@ pub enum Outcome {
     Response(Message),
     /// No response: the text says why (timeout, no route, transport error).
     Failed(&'static str),
+    /// What a media engine did, or why not.
+    Media(Box<MediaResult>),
 }
 
 /// Something a policy reports to the observers.

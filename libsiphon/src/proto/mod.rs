@@ -6,6 +6,7 @@
 
 pub mod dialog;
 pub mod locate;
+pub mod media;
 pub mod transaction;
 pub mod proxy;
 pub mod registrar;

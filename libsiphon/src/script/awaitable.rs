@@ -4,8 +4,10 @@
 use super::context::{Context, Mode};
 use super::node_script::{Posted, Script};
 use super::reply::Reply;
+use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::policy::{OriginatedRequest, Outcome};
+use crate::wire::ng::{Action, MediaFault, MediaRequest, MediaResult};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTypeError};
 use pyo3::prelude::*;
@@ -19,7 +21,18 @@ pub(crate) enum Wish {
     Send(OriginatedRequest),
     /// Time.
     Sleep(Duration),
+    /// A media engine.
+    Media(MediaWish),
 }
+
+/// Something that a media engine is to do, and what follows from its answer.
+pub(crate) struct MediaWish {
+    pub(crate) request: Box<MediaRequest>,
+    pub(crate) then: Then,
+}
+
+/// Makes the value of an answer of a media engine.
+pub(crate) type Then = Arc<dyn Fn(Python<'_>, MediaResult) -> PyResult<Py<PyAny>> + Send + Sync>;
 
 enum State {
     Ready(Py<PyAny>),
@@ -36,6 +49,9 @@ enum State {
 pub(crate) struct Awaitable {
     what: &'static str,
     state: Mutex<State>,
+    then: Option<Then>,
+    /// The call that an offer makes its first sessions for.
+    offers: Option<Text>,
     script: Arc<Script>,
     shard: u8,
 }
@@ -58,7 +74,7 @@ impl Awaitable {
 
     /// Gives the result; the next step of the coroutine takes it.
     pub(crate) fn resolve(&self, py: Python<'_>, outcome: Option<Outcome>) {
-        let next = match result(py, outcome) {
+        let next = match self.value(py, outcome) {
             Ok(value) => State::Ready(value),
             Err(error) => State::Raises(error),
         };
@@ -66,11 +82,25 @@ impl Awaitable {
     }
 }
 
+impl Awaitable {
+    fn value(&self, py: Python<'_>, outcome: Option<Outcome>) -> PyResult<Py<PyAny>> {
+        match (outcome, &self.then) {
+            (Some(Outcome::Media(answer)), Some(then)) => then(py, *answer),
+            (outcome, _) => result(py, outcome),
+        }
+    }
+
+    /// The call that would have sessions if what is waited for comes to a good end.
+    pub(crate) fn offers(&self) -> Option<&Text> {
+        self.offers.as_ref()
+    }
+}
+
 /// The Python value of an outcome: the response, or `None` when there was none; a sleep gives `None`.
 fn result(py: Python<'_>, outcome: Option<Outcome>) -> PyResult<Py<PyAny>> {
     match outcome {
         Some(Outcome::Response(message)) => Ok(Py::new(py, Reply::new(message, None, false))?.into_any()),
-        Some(Outcome::Failed(_)) | None => Ok(py.None()),
+        Some(Outcome::Failed(_) | Outcome::Media(_)) | None => Ok(py.None()),
     }
 }
 
@@ -149,6 +179,27 @@ impl Awaitable {
                 self.script.post(self.shard, Posted::Send { request: Box::new(request), done: Some(done) });
                 future.call_method0("__await__")
             }
+            Wish::Media(media) => {
+                let future = running.call_method0("create_future")?;
+                let (running, waiting) = (running.clone().unbind(), future.clone().unbind());
+                let then = media.then;
+                let done = Box::new(move |outcome: Outcome| {
+                    Python::attach(|py| {
+                        let Outcome::Media(answer) = outcome else { return };
+                        let (how, value) = match then(py, *answer) {
+                            Ok(value) => ("set_result", value),
+                            Err(error) => ("set_exception", error.into_value(py).into_any()),
+                        };
+                        if let Ok(set) = super::interpreter::support(py).and_then(|s| s.getattr(how)) {
+                            // Fails only when the loop is closed, and then nobody waits.
+                            let _ =
+                                running.bind(py).call_method1("call_soon_threadsafe", (set, waiting, value));
+                        }
+                    });
+                });
+                self.script.post(self.shard, Posted::Media { request: media.request, done: Some(done) });
+                future.call_method0("__await__")
+            }
         }
     }
 }
@@ -189,8 +240,16 @@ fn make<'py>(
     what: &'static str,
     state: State,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let made =
-        Awaitable { what, state: Mutex::new(state), script: context.script.clone(), shard: context.shard };
+    let (then, offers) = match &state {
+        State::Wished(Wish::Media(media)) => {
+            let command = &media.request.command;
+            let is_new = media.request.at.is_none() && matches!(command.action, Action::Offer(_));
+            (Some(media.then.clone()), is_new.then(|| command.party.call_id.clone()))
+        }
+        _ => (None, None),
+    };
+    let (script, shard) = (context.script.clone(), context.shard);
+    let made = Awaitable { what, state: Mutex::new(state), then, offers, script, shard };
     Ok(Bound::new(py, made)?.into_any())
 }
 
@@ -214,22 +273,45 @@ pub(crate) fn wish<'py>(
     let outcome = match (wish, context.script.world()) {
         (Wish::Sleep(duration), Some(world)) => world.sleep(py, duration).map(|()| None)?,
         (Wish::Send(request), Some(world)) => world.wait(py, |done| post(request, done))?,
+        (Wish::Media(media), world) => {
+            let ask = |done: Box<dyn FnOnce(Outcome) + Send>| {
+                let posted = Posted::Media { request: media.request, done: Some(done) };
+                context.script.post(context.shard, posted);
+            };
+            let outcome = match world {
+                Some(world) => world.wait(py, ask)?,
+                None => wait_for(py, MEDIA_PATIENCE, ask),
+            };
+            return match outcome {
+                Some(Outcome::Media(answer)) => Ok((media.then)(py, *answer)?.into_bound(py)),
+                _ => Ok((media.then)(py, Err(MediaFault::TimedOut))?.into_bound(py)),
+            };
+        }
         (Wish::Sleep(duration), None) => {
             py.detach(|| std::thread::sleep(duration));
             None
         }
         (Wish::Send(request), None) => {
-            let (send, receive) = mpsc::channel();
             let patience = request.timeout.saturating_add(Duration::from_secs(5));
-            post(
-                request,
-                Box::new(move |outcome| {
-                    // The handler may have given up.
-                    let _ = send.send(outcome);
-                }),
-            );
-            py.detach(move || receive.recv_timeout(patience).ok())
+            wait_for(py, patience, |done| post(request, done))
         }
     };
     Ok(result(py, outcome)?.into_bound(py))
+}
+
+/// Longer than any command to a media engine takes.
+const MEDIA_PATIENCE: Duration = Duration::from_secs(65);
+
+/// Waits on this thread, without the interpreter, until `begin`'s answer comes.
+fn wait_for(
+    py: Python<'_>,
+    patience: Duration,
+    begin: impl FnOnce(Box<dyn FnOnce(Outcome) + Send>),
+) -> Option<Outcome> {
+    let (send, receive) = mpsc::channel();
+    begin(Box::new(move |outcome| {
+        // The handler may have given up.
+        let _ = send.send(outcome);
+    }));
+    py.detach(move || receive.recv_timeout(patience).ok())
 }

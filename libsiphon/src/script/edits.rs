@@ -129,6 +129,11 @@ pub(crate) struct Body {
 }
 
 impl Body {
+    /// An SDP in place of another one: the type stays as it was spelled.
+    pub(crate) fn sdp(octets: &[u8]) -> Body {
+        Body { octets: octets.to_vec(), stated: None, usual: "application/sdp" }
+    }
+
     pub(crate) fn of(body: &Bound<'_, PyAny>, content_type: Option<&str>) -> PyResult<Body> {
         let usual = if body.is_instance_of::<PyString>() { "text/plain" } else { "application/octet-stream" };
         let stated = content_type.map(convert::safe).transpose()?.map(str::to_owned);

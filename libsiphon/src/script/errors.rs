@@ -10,6 +10,12 @@ pyo3::create_exception!(
 );
 pyo3::create_exception!(
     siphon,
+    MediaError,
+    PyRuntimeError,
+    "Raised by a call of `rtpengine` that no media engine did: it refused, did not answer in time, or none is up."
+);
+pyo3::create_exception!(
+    siphon,
     Cancelled,
     pyo3::exceptions::PyException,
     "Raised at an `await` when the client cancelled, or the transaction ended otherwise (RFC 3261 9)."

@@ -15,6 +15,7 @@ use crate::observe::log::{Level, Logger, Record};
 use crate::observe::metrics::{self, ScriptMetric, ScriptMetrics};
 use crate::policy::{Keep, ReplySpec};
 use crate::proto::auth::{self, Algorithm, AuthOutcome, Credentials, HexDigest, UserSecret};
+use crate::proto::media::Desk;
 use crate::proto::registrar::{Change, Registration, Rollback};
 use crate::wire::sip::Uri;
 use hashbrown::HashMap;
@@ -190,6 +191,10 @@ impl NodeServices for ScriptNode {
             AuthOutcome::Ok { user } => DigestOutcome::Granted { user, reply_headers: Vec::new() },
             AuthOutcome::Challenge { reply, .. } | AuthOutcome::Bad(reply) => DigestOutcome::Refused(reply),
         }
+    }
+
+    fn media(&self) -> Option<Arc<Desk>> {
+        self.node.media.load_full()
     }
 
     fn log(&self, line: LogLine<'_>) {

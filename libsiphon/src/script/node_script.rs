@@ -14,6 +14,7 @@ use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::event::BindingChange;
 use crate::policy::{Interest, OriginatedRequest, Outcome, Ticket, Verdict};
+use crate::wire::ng::{MediaFault, MediaRequest};
 use crate::wire::sip::Message;
 use arc_swap::ArcSwapOption;
 use pyo3::prelude::*;
@@ -160,6 +161,8 @@ pub(crate) enum Posted {
     Verdict(Ticket, Box<Verdict>),
     /// Send a request of ours and tell the outcome.
     Send { request: Box<OriginatedRequest>, done: Option<Box<dyn FnOnce(Outcome) + Send>> },
+    /// Ask a media engine and tell the outcome.
+    Media { request: Box<MediaRequest>, done: Option<Box<dyn FnOnce(Outcome) + Send>> },
     /// A binding changed.
     Binding { aor: Text, change: BindingChange },
     /// A handler ran in the lane.
@@ -436,6 +439,9 @@ impl Script {
         match (self.port(shard), posted) {
             (Some(port), posted) => port.post(posted),
             (None, Posted::Send { done: Some(done), .. }) => done(Outcome::Failed("no shard runs")),
+            (None, Posted::Media { done: Some(done), .. }) => {
+                done(Outcome::Media(Box::new(Err(MediaFault::Down))));
+            }
             (None, _) => {}
         }
     }

@@ -12,8 +12,10 @@ use super::generation::Generation;
 use super::handler::Handler;
 use super::policy::ScriptPolicy;
 use super::stepped::{Stopwatch, World};
+use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::policy::{Outcome, PolicyOutput, Ticket, WaitId, Want};
+use crate::wire::ng::{Command, MediaRequest};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::collections::BTreeSet;
@@ -47,6 +49,8 @@ pub(crate) struct Parking {
     waiting: Map<WaitId, Waiter>,
     tickets: Map<Ticket, WaitId>,
     sleeping: BTreeSet<(Instant, u64)>,
+    /// Calls whose offer is on its way and whose handler was cancelled; each is answered by its ticket's deadline.
+    orphans: Map<WaitId, Text>,
     last: u64,
 }
 
@@ -225,6 +229,10 @@ impl ScriptPolicy {
                 let now = self.script.world().and_then(World::now).unwrap_or_else(|| self.context.now());
                 Some(now + duration)
             }
+            Wish::Media(media) => {
+                out.wants.push(Want::Media { wait: Some(wait), request: media.request });
+                None
+            }
             Wish::Send(request) => {
                 out.wants.push(Want::SendRequest { wait: Some(wait), request });
                 None
@@ -248,13 +256,27 @@ impl ScriptPolicy {
                     done(outcome);
                 }
             }
-            None => {}
+            None => self.take_away(wait, outcome, out),
+        }
+    }
+
+    /// What nobody waits for any more has come: the sessions of an offer would stay for ever.
+    fn take_away(&mut self, wait: WaitId, outcome: Option<Outcome>, out: &mut PolicyOutput) {
+        let Some(call_id) = self.parking.orphans.remove(&wait) else { return };
+        if let Some(Outcome::Media(answer)) = outcome
+            && let Ok(reply) = *answer
+        {
+            let request = MediaRequest { command: Command::delete(call_id), at: Some(reply.instance) };
+            out.wants.push(Want::Media { wait: None, request: Box::new(request) });
         }
     }
 
     /// The transaction of a parked handler is gone: it gets `Cancelled` at its await.
     pub(crate) fn cancel_parked(&mut self, wait: WaitId, out: &mut PolicyOutput) {
         if let Some(Waiter::Coroutine(mut parked)) = self.parking.take(wait) {
+            if let Some(call_id) = parked.awaitable.get().offers() {
+                self.parking.orphans.insert(wait, call_id.clone());
+            }
             parked.run.call.end();
             parked.run.ticket = None;
             let now = self.context.now();

@@ -187,6 +187,10 @@ impl ScriptPolicy {
                 let wait = done.map(|done| self.parking.outside(done));
                 out.wants.push(Want::SendRequest { wait, request: *request });
             }
+            Posted::Media { request, done } => {
+                let wait = done.map(|done| self.parking.outside(done));
+                out.wants.push(Want::Media { wait, request });
+            }
             Posted::Binding { aor, change } => self.binding_changed(aor, change, now, out),
             Posted::Ran { event, took, ok, request } => self.ran_about(event, took, ok, request, out),
         }

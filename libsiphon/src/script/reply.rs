@@ -50,7 +50,7 @@ impl ReplyState {
         if self.ended { Err(TransactionEnded::new_err("the transaction has ended")) } else { Ok(()) }
     }
 
-    fn apply(&mut self, edit: impl FnOnce(&Message) -> PyResult<Option<Message>>) -> PyResult<()> {
+    pub(crate) fn apply(&mut self, edit: impl FnOnce(&Message) -> PyResult<Option<Message>>) -> PyResult<()> {
         self.alive()?;
         if let Some(message) = edit(&self.message)? {
             self.message = message;

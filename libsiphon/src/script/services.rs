@@ -6,6 +6,7 @@ use crate::base::flow::Flow;
 use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::policy::{Commit, Header, ReplySpec};
+use crate::proto::media::Desk;
 pub use crate::proto::registrar::Binding;
 use crate::wire::sip::{Message, Uri};
 use std::fmt;
@@ -40,6 +41,11 @@ pub trait NodeServices: Send + Sync {
 
     /// Checks the credentials of a request (RFC 7616, RFC 3261 22).
     fn check_digest(&self, check: &DigestCheck<'_>, now: Instant) -> DigestOutcome;
+
+    /// Profiles and sessions of media; `None` without media engines.
+    fn media(&self) -> Option<Arc<Desk>> {
+        None
+    }
 
     /// Writes one line to the log.
     fn log(&self, line: LogLine<'_>);

@@ -4,13 +4,14 @@
 use super::awaitable::Awaitable;
 use super::cache_namespace::CacheNamespace;
 use super::context;
-use super::errors::{Cancelled, TransactionEnded};
+use super::errors::{Cancelled, MediaError, TransactionEnded};
 use super::log_namespace::Log;
 use super::metrics_namespace::{Counter, Gauge, Histogram, Metrics};
 use super::proxy_namespace::Proxy;
 use super::registrar_namespace::{Auth, Contact, PyFlow, Registrar};
 use super::reply::Reply;
 use super::request::Request;
+use super::rtpengine_namespace::RtpEngine;
 use super::timer_namespace::{Timer, TimerHandle};
 use super::uri::SipUri;
 use pyo3::prelude::*;
@@ -26,6 +27,7 @@ pub(crate) fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("timer", Timer)?;
     module.add("cache", CacheNamespace)?;
     module.add("metrics", Metrics)?;
+    module.add("rtpengine", RtpEngine)?;
     module.add_class::<Request>()?;
     module.add_class::<Reply>()?;
     module.add_class::<SipUri>()?;
@@ -37,6 +39,7 @@ pub(crate) fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Histogram>()?;
     module.add_class::<Awaitable>()?;
     module.add("TransactionEnded", py.get_type::<TransactionEnded>())?;
+    module.add("MediaError", py.get_type::<MediaError>())?;
     module.add("Cancelled", py.get_type::<Cancelled>())?;
     module.add_function(wrap_pyfunction!(role, module)?)?;
     Ok(())

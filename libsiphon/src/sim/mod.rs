@@ -24,6 +24,7 @@ pub mod audit;
 mod connections;
 pub mod ladder;
 pub mod log;
+pub mod media;
 pub mod net;
 pub mod node;
 pub mod order;

@@ -59,6 +59,14 @@ impl Net {
         self.wire.strangers = Some(host);
     }
 
+    /// Gives a node media engines: those that its client's settings name, made where there are none yet. A network whose
+    /// client pings never comes to rest.
+    pub fn media(&mut self, node: HostId, settings: crate::proto::media::Settings) {
+        if let Some(Host::Node(node)) = self.hosts.get_mut(node) {
+            node.set_media(settings, &mut self.wire);
+        }
+    }
+
     /// Adds a phone `user@example.com` on UDP whose outbound proxy is `proxy`, with the password `secret`.
     pub fn ua(&mut self, user: &str, proxy: HostId) -> HostId {
         let account = self.account(user, proxy, Transport::Udp);
@@ -255,6 +263,7 @@ impl Net {
             | Event::Wake { host, .. }
             | Event::Input { host, .. }
             | Event::Write { host, .. }
+            | Event::Media { host, .. }
             | Event::Power { host, .. } => *host,
         };
         match (self.hosts.get_mut(host), event) {
@@ -272,6 +281,7 @@ impl Net {
                 wire.store.keep(&commit);
                 wire.audit.store_kept(&commit.key, commit.version);
             }
+            (Some(Host::Node(node)), Event::Media { life, event, .. }) => node.on_media(life, event, wire),
             (Some(Host::Node(node)), Event::Power { on, .. }) => node.power(on, wire),
             (Some(Host::Phone(phone)), Event::Datagram { from, bytes, .. }) => {
                 phone.on_datagram(from, &bytes, wire)
@@ -379,6 +389,9 @@ impl Net {
                     faults.push(("timers end", format!("shard {index} wants {:?} at {now:?}", at)));
                 }
             }
+        }
+        for (engine, session) in self.wire.media.sessions() {
+            faults.push(("media sessions end", format!("{engine} still has {}", session.call_id)));
         }
         for (rule, what) in faults {
             self.wire.audit.fail(now, rule, what);

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 mod effects;
+mod media;
 
 /// Makes what the shards of a node share; called at the start and whenever the node is built anew.
 pub type MakeNode = Box<dyn FnMut(Instant, u32) -> Arc<Node>>;
@@ -69,6 +70,7 @@ pub struct SimNode {
     node: Option<Arc<Node>>,
     workers: Vec<Worker>,
     connections: Connections,
+    media: Option<media::MediaSide>,
     /// How often it was built.
     life: u32,
     next_port: u16,
@@ -87,6 +89,7 @@ impl SimNode {
             node: None,
             workers: Vec::new(),
             connections: Connections::default(),
+            media: None,
             life: 0,
             next_port: 30_000,
             mail_arrival: BTreeMap::new(),
@@ -161,6 +164,8 @@ impl SimNode {
             return;
         }
         self.life += 1;
+        self.media = self.media.take().map(|side| side.renewed(wire));
+        self.wake_media(wire);
         let node = (self.blueprint.make_node)(wire.now, self.life);
         for (key, value) in wire.store.values() {
             // What the store holds was encoded by an earlier life of this node.

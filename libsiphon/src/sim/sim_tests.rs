@@ -289,7 +289,7 @@ fn asking(shards: u8) -> NodePlan {
                 Outcome::Response(response) => {
                     Verdict::of(Decision::Reply(ReplySpec::code(response.status())))
                 }
-                Outcome::Failed(_) => Verdict::of(Decision::Reply(ReplySpec::code(480))),
+                Outcome::Failed(_) | Outcome::Media(_) => Verdict::of(Decision::Reply(ReplySpec::code(480))),
             })
         })
     })

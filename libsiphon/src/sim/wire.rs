@@ -10,6 +10,7 @@ use crate::engine::Input;
 use crate::policy::Commit;
 use crate::sim::audit::Auditor;
 use crate::sim::log::{Log, What};
+use crate::sim::media::Engines;
 use crate::sim::order::Order;
 use crate::sim::reading::Reading;
 use crate::sim::store::Store;
@@ -118,6 +119,12 @@ pub(crate) enum Event {
         host: HostId,
         commit: Box<Commit>,
     },
+    /// Something between a node and a media engine. Void when the node died meanwhile.
+    Media {
+        host: HostId,
+        life: u32,
+        event: MediaEvent,
+    },
     /// The node dies, or is built anew.
     Power {
         host: HostId,
@@ -128,8 +135,22 @@ pub(crate) enum Event {
 impl Event {
     /// Whether it is a message, an answer or an order: not something that waits for its time.
     fn is_traffic(&self) -> bool {
-        !matches!(self, Event::Timer { .. } | Event::Wake { .. } | Event::Power { .. })
+        let waits = matches!(self, Event::Media { event: MediaEvent::Wake, .. });
+        !waits && !matches!(self, Event::Timer { .. } | Event::Wake { .. } | Event::Power { .. })
     }
+}
+
+/// What happens between a node and a media engine, which it knows by its number.
+#[derive(Debug)]
+pub(crate) enum MediaEvent {
+    /// A datagram comes to the engine.
+    Command { instance: usize, octets: Vec<u8> },
+    /// A datagram comes back.
+    Reply { instance: usize, octets: Vec<u8> },
+    /// The engine's host says that nobody listens there.
+    Unreachable { instance: usize },
+    /// The client wants to be called.
+    Wake,
 }
 
 /// Tells the virtual time from anywhere.
@@ -211,6 +232,8 @@ pub struct Wire {
     pub zone: Zone,
     /// The store of bindings.
     pub store: Store,
+    /// The media engines.
+    pub media: Engines,
     queue: BinaryHeap<Reverse<Scheduled>>,
     /// How many of them are messages, answers or orders under way.
     traffic: usize,
@@ -239,6 +262,7 @@ impl Wire {
             audit: Auditor::default(),
             zone: Zone::default(),
             store: Store::default(),
+            media: Engines::default(),
             queue: BinaryHeap::new(),
             traffic: 0,
             clock: Arc::new(AtomicU64::new(START.0)),

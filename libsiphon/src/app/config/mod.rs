@@ -14,6 +14,7 @@ mod kinds;
 mod known;
 pub mod limits;
 pub mod listen;
+pub mod media;
 pub mod nat;
 pub mod node;
 pub mod observe;

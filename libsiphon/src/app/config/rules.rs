@@ -12,6 +12,8 @@ use super::registrar::Registrar;
 use super::transaction::Transaction;
 use crate::wire::sip::Uri;
 
+pub use super::media::rules as media;
+
 /// At least one listener, and no address twice on a transport.
 pub fn listen(listen: &Listen, report: &mut Report<'_>) {
     if listen.udp.is_empty() && listen.tcp.is_empty() && !report.has_fault_in("listen") {

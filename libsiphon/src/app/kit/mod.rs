@@ -12,7 +12,7 @@ mod watch;
 use crate::app::config::auth::{Auth, User};
 use crate::app::config::{self, Loaded, Process};
 use crate::app::sip::scripting::{self, Scripted};
-use crate::app::sip::{SipRole, node};
+use crate::app::sip::{SipRole, media, node};
 use crate::app::{cli, logging};
 use crate::base::flow::Transport;
 use crate::base::rng::Rng;
@@ -27,6 +27,7 @@ use crate::observe::log::{EventLog, Format, Level, Logger};
 use crate::observe::metrics::Metrics;
 use crate::observe::{Observer, Observers};
 use crate::policy::Policy;
+use crate::proto::media::Settings as MediaSettings;
 use crate::proto::proxy::own::{Domain, OwnAddresses};
 use crate::script::{
     ApartMode, BindingWatcher, Rates, Script, ScriptNode, ScriptPolicy, ScriptSettings, ScriptSource,
@@ -150,6 +151,7 @@ impl Kit {
         let sockets = [&beside.sockets[..], &written].concat();
         let address = sockets.first().map(|s| s.1).ok_or("no listener")?;
         let told = events.clone();
+        let engines = R::blocks(&loaded.config).media.map(media::client);
         let maker = Maker::<R> {
             loaded,
             plan,
@@ -174,6 +176,10 @@ impl Kit {
             watch: Some(Box::new(watch)),
         };
         let host = net.node_of(blueprint);
+        if let Some(client) = engines {
+            // Calls find out how the engines do: pings would be all that ever happens on a quiet network.
+            net.media(host, MediaSettings { ping_every: None, ..client });
+        }
         net.populate();
         let kit = Kit {
             net,

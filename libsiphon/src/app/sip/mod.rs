@@ -1,5 +1,6 @@
 //! What SIP roles are composed of: their YAML blocks turned into settings, and the running node.
 
+pub mod media;
 pub mod node;
 pub mod role;
 #[cfg(feature = "python")]

@@ -2,6 +2,7 @@
 
 use crate::app::clock;
 use crate::app::role::StartFault;
+use crate::app::sip::media;
 use crate::app::sip::settings::SipBlocks;
 use crate::base::rng::Rng;
 use crate::base::text::Text;
@@ -11,6 +12,7 @@ use crate::driver::start::{PolicyFactory, WrapThread};
 use crate::driver::{EventSink, EventSource, Handle, MemoryStore, Parts, event_stream, start};
 use crate::engine::{Node, Shard};
 use crate::net::dns::Dns;
+use crate::net::rtpengine::{Media, NoMedia, RtpEngine};
 use crate::observe::metrics::{Gauge, Metrics};
 use crate::observe::{Observer, Observers};
 use crate::proto::auth::Authenticator;
@@ -65,6 +67,7 @@ pub fn run(
     let own = OwnAddresses::new(blocks.listeners(bound.addresses()), blocks.domains(), &interfaces());
     let node = shared(blocks, own, secret, rng.next_u64() as u32, clock::now());
     let (events, source) = event_stream(observers.classes(), EVENTS_WAITING);
+    let media = engines(blocks, &series, rng.next_u64()).map_err(fault)?;
     let parts = policy(&node, &events)?;
     let engines = node.clone();
     sources(&series, &node.registrar.location, &events);
@@ -74,6 +77,7 @@ pub fn run(
             policy: parts.factory,
             store: Arc::new(MemoryStore),
             names: Arc::new(Dns::start(blocks.resolver()).map_err(fault)?),
+            media,
             events,
             inline: Arc::new(move || {
                 let mut inline = Observers::default();
@@ -89,6 +93,16 @@ pub fn run(
         .spawn(move || observe(&source, &mut observers))
         .map_err(fault)?;
     Ok(SipNode { node, handle, observing: Some(observing), draining: false })
+}
+
+/// The client of the node's media engines.
+fn engines(blocks: &SipBlocks<'_>, series: &Metrics, random: u64) -> std::io::Result<Arc<dyn Media>> {
+    let Some(media) = blocks.media else { return Ok(Arc::new(NoMedia)) };
+    let client = Arc::new(RtpEngine::start(media::client(media), random)?);
+    let (up, all) = (client.clone(), client.clone());
+    series.source(Gauge::MediaEnginesUp, move || up.instances().0 as f64);
+    series.source(Gauge::MediaEngines, move || all.instances().1 as f64);
+    Ok(client)
 }
 
 /// The key of a node's tokens and nonces.
@@ -114,6 +128,7 @@ pub fn shared(
     let auth = Authenticator::new(blocks.digest(), secret.derive("nonce"));
     let node = Node::new(blocks.shard_count(), secret, epoch, own, registrar, auth, blocks.engine());
     node.logins.store(blocks.logins(node.auth.algorithms()).map(Arc::new));
+    node.media.store(blocks.media.map(|m| Arc::new(media::desk(m))));
     Arc::new(node)
 }
 

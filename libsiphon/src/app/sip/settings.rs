@@ -4,6 +4,7 @@ use crate::app::config::address::HostPort;
 use crate::app::config::auth::{self, Auth, User};
 use crate::app::config::limits::{Limits, Overload};
 use crate::app::config::listen::{Domain, Listen, Listener};
+use crate::app::config::media::Media;
 use crate::app::config::nat::Nat;
 use crate::app::config::node::{Cache, Dns, Server};
 use crate::app::config::registrar::{Path, Registrar};
@@ -43,6 +44,8 @@ pub struct SipBlocks<'a> {
     pub realm: &'a str,
     /// `nat`
     pub nat: &'a Nat,
+    /// `media`
+    pub media: Option<&'a Media>,
     /// `transaction`
     pub transaction: &'a Transaction,
     /// `limits`

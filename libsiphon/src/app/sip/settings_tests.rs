@@ -34,6 +34,7 @@ impl Blocks {
             auth: &self.auth,
             realm: "example.com",
             nat: &self.nat,
+            media: None,
             transaction: &self.transaction,
             limits: &self.limits,
             overload: &self.overload,

@@ -42,6 +42,8 @@ const SERIES: &[(&str, &str, MetricType)] = &[
     ),
     ("siphon_events_dropped_total", "Events that observers were too slow for.", MetricType::COUNTER),
     ("siphon_log_lines_dropped_total", "Log lines that the writer was too slow for.", MetricType::COUNTER),
+    ("siphon_rtpengine_instances_up", "Media engines that take calls.", MetricType::GAUGE),
+    ("siphon_rtpengine_instances_total", "Media engines of the configuration.", MetricType::GAUGE),
     ("siphon_script_generation", "Which load the running script came of, counted from 1.", MetricType::GAUGE),
 ];
 
@@ -117,6 +119,8 @@ impl Collector {
             "siphon_malformed_messages_total" => vec![counter(sum(&|c| c.malformed.read()))],
             "siphon_events_dropped_total" => vec![count_of(owned(Gauge::EventsDropped))],
             "siphon_log_lines_dropped_total" => vec![count_of(owned(Gauge::LogLinesDropped))],
+            "siphon_rtpengine_instances_up" => owned(Gauge::MediaEnginesUp).map(gauge).into_iter().collect(),
+            "siphon_rtpengine_instances_total" => owned(Gauge::MediaEngines).map(gauge).into_iter().collect(),
             "siphon_script_generation" => owned(Gauge::ScriptGeneration).map(gauge).into_iter().collect(),
             _ => Vec::new(),
         }

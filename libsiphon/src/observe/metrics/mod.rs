@@ -49,6 +49,10 @@ pub enum Gauge {
     EventsDropped,
     /// `siphon_log_lines_dropped_total`: log lines that the writer was too slow for.
     LogLinesDropped,
+    /// `siphon_rtpengine_instances_up`: media engines that take calls.
+    MediaEnginesUp,
+    /// `siphon_rtpengine_instances_total`: media engines of the configuration.
+    MediaEngines,
     /// `siphon_script_generation`: which load the running script came of.
     ScriptGeneration,
 }

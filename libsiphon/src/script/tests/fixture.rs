@@ -38,6 +38,8 @@ pub(crate) struct FakeNode {
     pub(crate) metrics: Arc<Mutex<BTreeMap<String, f64>>>,
     pub(crate) natted: Mutex<Vec<bool>>,
     pub(crate) requests_counted: AtomicUsize,
+    /// There when the node has media engines.
+    pub(crate) media: Mutex<Option<Arc<crate::proto::media::Desk>>>,
 }
 
 fn key(uri: &str) -> String {
@@ -65,6 +67,10 @@ pub(crate) fn binding(uri: &str) -> Binding {
 }
 
 impl NodeServices for FakeNode {
+    fn media(&self) -> Option<Arc<crate::proto::media::Desk>> {
+        self.media.lock().unwrap().clone()
+    }
+
     fn now(&self) -> Instant {
         Instant::from_unix_secs(1_000)
     }
@@ -188,6 +194,7 @@ pub(crate) struct Rig {
     woken: Arc<(Mutex<usize>, Condvar)>,
     pub(crate) ran: usize,
     pub(crate) sent: Vec<(Option<WaitId>, OriginatedRequest)>,
+    pub(crate) media: Vec<(Option<WaitId>, crate::wire::ng::MediaRequest)>,
     pub(crate) verdicts: Vec<(Ticket, Verdict)>,
 }
 
@@ -225,6 +232,7 @@ pub(crate) fn try_load(settings: ScriptSettings) -> Result<Rig, LoadError> {
         woken,
         ran: 0,
         sent: Vec::new(),
+        media: Vec::new(),
         verdicts: Vec::new(),
     })
 }
@@ -277,6 +285,7 @@ impl Rig {
         for want in out.wants {
             match want {
                 Want::SendRequest { wait, request } => self.sent.push((wait, request)),
+                Want::Media { wait, request } => self.media.push((wait, *request)),
                 Want::Tell(Notice::HandlerRan { .. }) => self.ran += 1,
             }
         }

@@ -6,6 +6,7 @@ mod cost;
 mod fixture;
 mod lanes;
 mod loading;
+mod media;
 mod namespaces;
 mod registering;
 mod reloading;

@@ -215,6 +215,7 @@ fn list_stubs_and_module_name_the_same() {
         include_str!("awaiting.rs"),
         include_str!("callbacks.rs"),
         include_str!("lanes.rs"),
+        include_str!("media.rs"),
         include_str!("namespaces.rs"),
         include_str!("registering.rs"),
         include_str!("seed.rs"),

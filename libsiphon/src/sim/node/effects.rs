@@ -77,6 +77,7 @@ impl SimNode {
                 let at = wire.now + wire.between(wire.zone.delay);
                 self.later(at, shard, Input::LookedUp { ticket, records }, wire);
             }
+            Effect::Media { ticket, request } => self.ask_media(shard, ticket, request, wire),
             Effect::Commit { ticket, commit } => {
                 wire.store.commits += 1;
                 let at = wire.now + wire.between(wire.store.delay);
@@ -240,6 +241,7 @@ impl SimNode {
                 Want::SendRequest { wait, request } => {
                     inputs.push_back(Input::Originate { wait, request: Box::new(request) });
                 }
+                Want::Media { wait, request } => inputs.push_back(Input::Media { wait, request }),
                 Want::Tell(notice) => {
                     self.tell(shard, Classes::HANDLERS, Kind::of(notice, true), wire);
                 }
