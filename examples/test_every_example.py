@@ -9,8 +9,8 @@ import pytest
 from siphon_sdk import check
 
 HERE = Path(__file__).parent
-CONFIGURATIONS = sorted([*HERE.glob("*/*.yaml"), *HERE.parent.glob("scripts/*.yaml")])
-SCRIPTS = sorted([*HERE.glob("*/route.py"), *HERE.parent.glob("scripts/proxy_default.py")])
+CONFIGURATIONS = sorted([*HERE.glob("*/*.yaml"), *HERE.glob("*.yaml"), *HERE.parent.glob("scripts/*.yaml")])
+SCRIPTS = sorted([*HERE.glob("*/route.py"), *HERE.glob("*_rtpengine.py"), *HERE.parent.glob("scripts/proxy_default.py")])
 
 # As the command `siphon-proxy` of the wheel does, by whichever interpreter runs the tests.
 CHECK = "import sys; from siphon_sdk import _roles; sys.argv = ['siphon-proxy', *sys.argv[1:]]; _roles.proxy()"
@@ -24,12 +24,12 @@ def test_there_are_examples_and_each_has_a_configuration_and_a_test() -> None:
         assert list(folder.glob("test_*.py")), folder.name
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_nothing_is_wrong_in_the_script(script: Path) -> None:
     assert check(script) == []
 
 
-@pytest.mark.parametrize("config", CONFIGURATIONS, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("config", CONFIGURATIONS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_the_configuration_loads(config: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", CHECK, "--config", str(config), "--check"], capture_output=True, text=True, timeout=60

@@ -4,7 +4,7 @@
 #
 #   run    a C linker and CPython 3.11 or newer with headers
 #   wheel  also virtual environments
-#   test   also SIPp, Kamailio and baresip: the peers the tests call through the proxy
+#   test   also SIPp, Kamailio, baresip and rtpengine: the peers the tests call through the proxy
 #   bench  also valgrind, which counts instructions
 set -eu
 job=${1:-run}
@@ -57,6 +57,7 @@ test | bench)
     need sipp sip-tester
     need kamailio kamailio
     need baresip baresip-core
+    need rtpengine rtpengine-daemon
     if [ "$job" = bench ]; then need valgrind valgrind; fi
     ;;
 *) fail "unknown job '$job': run, wheel, test or bench" ;;

@@ -13,19 +13,19 @@ from siphon import Counter as Counter
 from siphon import Flow as Flow
 from siphon import Gauge as Gauge
 from siphon import Histogram as Histogram
+from siphon import MediaError as MediaError
 from siphon import Reply as Reply
 from siphon import Request as Request
 from siphon import SipUri as SipUri
 from siphon import TimerHandle as TimerHandle
-from siphon import MediaError as MediaError
 from siphon import TransactionEnded as TransactionEnded
 from siphon import auth as auth
 from siphon import cache as cache
 from siphon import log as log
 from siphon import metrics as metrics
-from siphon import rtpengine as rtpengine
 from siphon import proxy as proxy
 from siphon import registrar as registrar
+from siphon import rtpengine as rtpengine
 from siphon import timer as timer
 
 from ._world import World
@@ -120,6 +120,12 @@ class Kit:
     def dns_fail(self, name: str) -> None: ...
     def dns_silence(self, name: str) -> None: ...
     def dns_answer_all(self, all: bool) -> None: ...
+    def media_sessions(
+        self,
+    ) -> list[tuple[str, str, list[str], list[int], int, bool, list[str], list[str], bool]]: ...
+    def media_commands(self) -> list[tuple[float, str, str, str]]: ...
+    def media_engines(self) -> list[str]: ...
+    def media_behave(self, engine: str, manner: str, seconds: float) -> None: ...
     def dns_name_of(self, ip: str) -> str | None: ...
     def send(
         self, over: str, from_: tuple[str, int], to: tuple[str, int], octets: bytes, acknowledge: bool, /

@@ -17,7 +17,7 @@ from ._world import Http, World
 from ._writing import Headers, assemble, octets, pairs, reply_to
 from .agent import UserAgent
 from .message import Message, canonical
-from .observed import Binding, Decision, Dns, Log, Metrics, Registrar
+from .observed import Binding, Decision, Dns, Log, MediaEngines, Metrics, Registrar
 from .results import ReplyResult, RequestResult
 
 # No question to a script stays open longer than `script.deadline_secs`, 60 s unless the YAML says otherwise.
@@ -407,6 +407,11 @@ class SipTestHarness:
         self._kit  # noqa: B018
         assert self._dns is not None
         return self._dns
+
+    @property
+    def rtpengine(self) -> MediaEngines:
+        """The pretended media engines of the YAML's `media`."""
+        return MediaEngines(self._kit)
 
     # ---- looking ----------------------------------------------------------------------------------------------------
 

@@ -251,3 +251,97 @@ class Dns:
 
     def __repr__(self) -> str:
         return f"<dns, {len(self._addresses)} names entered>"
+
+
+@dataclass(frozen=True)
+class MediaSession:
+    """A call that a media engine has sessions for."""
+
+    engine: str
+    """The engine's address, as in the YAML."""
+    call_id: str
+    """Call-ID."""
+    tags: list[str]
+    """The tags of those who take part, in the order they were named."""
+    ports: list[int]
+    """The ports that the call holds at the engine."""
+    exchanges: int
+    """Offers and answers."""
+    answered: bool
+    """The offer was answered."""
+    blocked: list[str]
+    """Tags whose media are not passed on."""
+    silenced: list[str]
+    """Tags whose audio is replaced by silence."""
+    recorded: bool
+    """The call is recorded."""
+
+
+@dataclass(frozen=True)
+class MediaCommand:
+    """A command that reached a media engine; one that was sent again is there once."""
+
+    time: float
+    """When, in seconds of Unix time."""
+    engine: str
+    """The engine's address."""
+    verb: str
+    """`offer`, `answer`, `delete`, `block media` and so on, as in the NG protocol."""
+    call_id: str
+    """Call-ID."""
+
+
+class MediaEngines:
+    """The pretended rtpengines of the YAML's `media`: they allocate ports, rewrite the SDP, and keep their calls.
+
+    `engine` is the address of one; without it all are meant.
+    """
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+
+    @property
+    def engines(self) -> list[str]:
+        """The addresses of the engines."""
+        return self._kit.media_engines()
+
+    @property
+    def sessions(self) -> list[MediaSession]:
+        """The calls that have media sessions now: none once all were deleted."""
+        return [MediaSession(*session) for session in self._kit.media_sessions()]
+
+    @property
+    def commands(self) -> list[MediaCommand]:
+        """What reached the engines, pings left out."""
+        return [MediaCommand(*command) for command in self._kit.media_commands()]
+
+    def dead(self, engine: str | None = None) -> None:
+        """It dies: its host says that nobody listens there, and what it held is gone."""
+        self._behave(engine, "dead")
+
+    def deaf(self, engine: str | None = None) -> None:
+        """It hears nothing, as behind a broken network."""
+        self._behave(engine, "deaf")
+
+    def slow(self, seconds: float, engine: str | None = None) -> None:
+        """It answers so much later."""
+        self._behave(engine, "slow", seconds)
+
+    def full(self, engine: str | None = None) -> None:
+        """It takes no new calls."""
+        self._behave(engine, "full")
+
+    def forget(self, engine: str | None = None) -> None:
+        """It forgets its calls, as one that was started again in no time."""
+        self._behave(engine, "forget")
+
+    def revive(self, engine: str | None = None) -> None:
+        """It is there and prompt again."""
+        self._behave(engine, "prompt")
+
+    def _behave(self, engine: str | None, manner: str, seconds: float = 0.0) -> None:
+        for name in self.engines if engine is None else [engine]:
+            self._kit.media_behave(name, manner, seconds)
+
+    def __repr__(self) -> str:
+        return f"<media engines {self.engines}, {len(self.sessions)} calls>"

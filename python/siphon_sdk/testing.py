@@ -7,7 +7,19 @@ from ._writing import Headers
 from .agent import Call, UserAgent
 from .harness import SipTestHarness, Transport
 from .message import Message, differences
-from .observed import Binding, Decision, Dns, Level, Log, LogLine, Metrics, Registrar
+from .observed import (
+    Binding,
+    Decision,
+    Dns,
+    Level,
+    Log,
+    LogLine,
+    MediaCommand,
+    MediaEngines,
+    MediaSession,
+    Metrics,
+    Registrar,
+)
 from .results import ReplyResult, RequestResult
 
 __all__ = [
@@ -24,6 +36,9 @@ __all__ = [
     "Level",
     "Log",
     "LogLine",
+    "MediaCommand",
+    "MediaEngines",
+    "MediaSession",
     "Message",
     "Metrics",
     "RealNetwork",

@@ -14,7 +14,10 @@ _SOURCES = {
     "python/siphon_sdk/results.py": ["RequestResult", "ReplyResult"],
     "python/siphon_sdk/agent.py": ["UserAgent", "Call"],
     "python/siphon_sdk/message.py": ["Message", "differences"],
-    "python/siphon_sdk/observed.py": ["Log", "LogLine", "Metrics", "Registrar", "Binding", "Decision", "Dns"],
+    "python/siphon_sdk/observed.py": [
+        "Log", "LogLine", "Metrics", "Registrar", "Binding", "Decision", "Dns", "MediaEngines", "MediaSession",
+        "MediaCommand",
+    ],
     "python/siphon_sdk/_world/http.py": ["Http", "HttpRequest", "Fake"],
     "python/siphon_sdk/_world/errors.py": ["HandlerHangs", "RealNetwork"],
     "python/siphon_sdk/_check.py": ["check"],

@@ -23,6 +23,7 @@ mod registering;
 mod repeats;
 mod reloads;
 mod replay;
+mod rtpengine;
 mod simulation;
 mod softphones;
 mod strained;

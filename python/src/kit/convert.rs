@@ -96,3 +96,23 @@ pub(super) fn state(state: CallState) -> (&'static str, u16) {
         CallState::Failed(status) => ("failed", status),
     }
 }
+
+/// Engine, Call-ID, tags, ports, offers and answers, whether it was answered, tags whose media are blocked and silenced,
+/// whether it is recorded.
+pub(super) type MediaSession =
+    (String, String, Vec<String>, Vec<u16>, u32, bool, Vec<String>, Vec<String>, bool);
+
+pub(super) fn media_session(engine: &str, session: &siphon::sim::media::Session) -> MediaSession {
+    let tags = |of: &std::collections::BTreeSet<String>| of.iter().cloned().collect();
+    (
+        engine.to_owned(),
+        session.call_id.clone(),
+        session.tags.clone(),
+        session.ports.clone(),
+        session.exchanges,
+        session.answered,
+        tags(&session.blocked),
+        tags(&session.silenced),
+        session.recorded,
+    )
+}

@@ -4,7 +4,8 @@
 mod convert;
 
 use convert::{
-    Contact, Decided, Entry, contact, decided, entry, share, socket, source, span, state, transport, wrong,
+    Contact, Decided, Entry, MediaSession, contact, decided, entry, media_session, share, socket, source,
+    span, state, transport, wrong,
 };
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -14,6 +15,7 @@ use siphon::base::text::Octets;
 use siphon::base::time::Duration;
 use siphon::proto::proxy::own::Domain;
 use siphon::script::{ApartMode, World};
+use siphon::sim::media::Manner as EngineManner;
 use siphon::sim::{CallPlan, Conditions, Expect, HostId, Manner, Order, Way, ladder_from};
 use siphon_proxy::Proxy;
 use std::path::PathBuf;
@@ -206,6 +208,47 @@ impl Kit {
     fn dns_name_of(&mut self, ip: &str) -> Option<String> {
         let ip = ip.parse().ok()?;
         self.network.net.wire().zone.name_of(ip).map(str::to_owned)
+    }
+
+    // ---- media engines ------------------------------------------------------------------------------------------------
+
+    /// The calls that engines have media sessions for.
+    fn media_sessions(&mut self) -> Vec<MediaSession> {
+        self.network.net.wire().media.sessions().map(|(engine, s)| media_session(engine, s)).collect()
+    }
+
+    /// Time, engine, name and Call-ID of each command that reached an engine, in the order of their times.
+    fn media_commands(&mut self) -> Vec<(f64, String, String, String)> {
+        let engines = &self.network.net.wire().media;
+        let mut commands: Vec<_> = engines
+            .iter()
+            .flat_map(|(name, e)| e.heard().iter().map(move |h| (name, h)))
+            .map(|(name, h)| (h.at.0 as f64 / 1e6, name.to_owned(), h.verb.clone(), h.call_id.clone()))
+            .collect();
+        commands.sort_by(|a, b| a.0.total_cmp(&b.0));
+        commands
+    }
+
+    /// The addresses of the engines.
+    fn media_engines(&mut self) -> Vec<String> {
+        self.network.net.wire().media.iter().map(|(name, _)| name.to_owned()).collect()
+    }
+
+    /// How an engine behaves from now on: `prompt`, `slow` by so much, `deaf`, `dead`, `full`; `forget` empties it.
+    fn media_behave(&mut self, engine: &str, manner: &str, seconds: f64) -> PyResult<()> {
+        let by = span(seconds)?;
+        let engine = self.network.net.wire().media.get(engine);
+        let engine =
+            engine.ok_or_else(|| wrong("the YAML names no media engine of that address".to_owned()))?;
+        match manner {
+            "slow" => engine.manner = EngineManner::Slow(by),
+            "deaf" => engine.manner = EngineManner::Deaf,
+            "full" => engine.manner = EngineManner::Full,
+            "dead" => engine.kill(),
+            "forget" => engine.forget(),
+            _ => engine.revive(),
+        }
+        Ok(())
     }
 
     // ---- sending ----------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ impl Rig {
     /// Does a command that was not heard before.
     fn done(&mut self, instance: usize, command: &str, call: (usize, String)) -> Vec<u8> {
         let reply: &[u8] = match (self.does[instance], command) {
-            (Does::IsFull, _) => b"d6:result10:load limite",
+            (Does::IsFull, "offer") => b"d6:result10:load limite",
             (Does::Refuses, _) => b"d12:error-reason15:Unknown call-id6:result5:errore",
             (_, "offer" | "answer") => {
                 if !self.calls.contains(&call) {
