@@ -99,6 +99,20 @@ fn each_wrong_configuration_is_told_in_these_words() {
         ("a cache name twice", "cache: [{name: a}, {name: a}]"),
         ("a metrics path without a slash", "metrics: {prometheus: {path: metrics}}"),
         ("a metrics path that hides a health page", "metrics: {prometheus: {path: /livez}}"),
+        ("media without an engine", "media: {health_check_interval_secs: 2}"),
+        ("one engine and several", "media: {rtpengine: {address: \"a:1\", instances: [{address: \"b:1\"}]}}"),
+        ("an engine without a port", "media: {rtpengine: {address: media.example.com}}"),
+        ("an engine twice", "media: {rtpengine: {instances: [{address: \"a:1\"}, {address: \"A:1\"}]}}"),
+        ("a media engine of another kind", "media: {backend: rtpproxy, rtpengine: {address: \"a:1\"}}"),
+        ("the block of another kind", "media: {rtpproxy: {address: \"a:1\"}, rtpengine: {address: \"a:1\"}}"),
+        (
+            "one interface",
+            "media: {rtpengine: {address: \"a:1\"}, profiles: {x: {offer: {direction: [inside]}}}}",
+        ),
+        (
+            "a misspelt transport protocol",
+            "media: {rtpengine: {address: \"a:1\"}, profiles: {x: {answer: {transport_protocol: RTP/SAPV}}}}",
+        ),
         ("a variable that is not set", "auth: {realm: \"${NOWHERE}\"}"),
         ("a variable without an end", "auth: {realm: \"${NOWHERE\"}"),
         ("a variable that is no name", "auth: {realm: \"${a b}\"}"),
@@ -163,6 +177,7 @@ fn what_the_complete_file_shows_as_default_is_the_default() {
     bare.auth.users = full.auth.users.clone();
     bare.auth.realm = full.auth.realm.clone();
     bare.auth.nonce_secret = full.auth.nonce_secret.clone();
+    bare.media = full.media.clone();
     bare.shards = full.shards;
     bare.server.server_header = full.server.server_header.clone();
     bare.log.file = full.log.file.clone();

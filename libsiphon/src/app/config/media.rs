@@ -51,8 +51,10 @@ pub enum Backend {
 #[serde(deny_unknown_fields, default)]
 pub struct Rtpengine {
     /// The NG address (`listen-ng`) of the only engine: host or IP address, and port.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<HostPort>,
-    /// Its share of the calls, where there are several.
+    /// Its share of the calls, as one of `instances` has it.
+    #[serde(skip_serializing_if = "is_one")]
     #[schemars(range(min = 1, max = 1000))]
     pub weight: u32,
     /// How long a command may take, its retransmissions included. Then it has failed, and a new call was tried on another
@@ -80,13 +82,22 @@ pub struct Instance {
     #[schemars(range(min = 1, max = 1000))]
     pub weight: u32,
     /// How long a command may take there. Default: `media.rtpengine.timeout_ms`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-min" = "50ms", "x-max" = "30s"))]
     pub timeout_ms: Option<Millis>,
 }
 
 fn one() -> u32 {
     1
+}
+
+/// What is not given is not shown among several engines, or in a profile.
+fn is_one(weight: &u32) -> bool {
+    *weight == 1
+}
+
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 /// How the two SDPs of an exchange are rewritten.
@@ -104,38 +115,54 @@ pub struct Profile {
 #[serde(deny_unknown_fields, default)]
 pub struct Half {
     /// What the receiver of the SDP is spoken to with.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub transport_protocol: Option<TransportProtocol>,
     /// What becomes of ICE (RFC 8445).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ice: Option<Ice>,
     /// What becomes of DTLS-SRTP (RFC 5763).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub dtls: Option<Dtls>,
     /// Options of SDES (RFC 4568), such as `off`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub sdes: Vec<String>,
     /// Parts of the SDP to rewrite. Default `[origin, session-connection]`.
     pub replace: Vec<String>,
     /// The family of the addresses that rtpengine puts into the SDP.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub address_family: Option<AddressFamily>,
     /// Flags of rtpengine, such as `trust address`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
     /// Two interfaces of rtpengine: that of the sender of the SDP, that of its receiver.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub direction: Vec<String>,
     /// Record the call.
+    #[serde(skip_serializing_if = "is_not")]
     pub record_call: bool,
     /// The file that the recording goes to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub record_path: Option<String>,
     /// Tell rtpengine where the SIP message came from.
+    #[serde(skip_serializing_if = "is_not")]
     pub received_from: bool,
     /// What becomes of rtcp-mux (RFC 5761): `offer`, `require`, `demux`, `accept`, `reject`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rtcp_mux: Vec<RtcpMux>,
     /// Codecs that are taken out of the SDP; `all` for all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub codec_strip: Vec<String>,
     /// Codecs that stay when all others are taken out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub codec_except: Vec<String>,
     /// Codecs that are offered on, whatever is taken out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub codec_offer: Vec<String>,
     /// Codecs that rtpengine adds, and transcodes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub codec_transcode: Vec<String>,
     /// Codecs that are not offered on, and accepted towards the offerer all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub codec_mask: Vec<String>,
 }
 

@@ -76,8 +76,11 @@ fn walk(root: &Value, schema: &Value, path: &str, default: Option<&Value>, out: 
     out.push(leaf(takes(root, target)));
 }
 
-/// The long forms among several shapes.
+/// The keys of a mapping, or the long forms among several shapes.
 fn nested(root: &Value, of: &Value, path: &str, out: &mut Vec<Leaf>) {
+    if of.get("properties").is_some() {
+        return walk(root, of, path, None, out);
+    }
     for choice in of.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
         if resolve(root, choice).get("properties").is_some() {
             walk(root, choice, path, None, out);
