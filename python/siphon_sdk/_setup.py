@@ -11,10 +11,14 @@ from typing import Any, TypeAlias
 
 from siphon import _surface
 
+from ._engine import roles
+
 Config: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any] | None"
 
-# Roles that this version runs.
-ROLES: tuple[str, ...] = (_surface.PROXY,)
+# Roles that this version runs, the one with the fewest names of `siphon` first.
+ROLES: tuple[str, ...] = tuple(
+    sorted(roles(), key=lambda role: sum(role in offering for offering in _surface.NAMESPACES.values()))
+)
 
 # Where the node listens when a configuration made for a test does not say.
 _LISTEN: dict[str, list[str]] = {"udp": ["10.0.0.1:5060"], "tcp": ["10.0.0.1:5060"]}
@@ -60,8 +64,10 @@ def smallest_role(script: str) -> str:
         if isinstance(node, ast.ImportFrom) and node.module == "siphon"
         for alias in node.names
     }
-    needed = [roles for name, roles in _surface.NAMESPACES.items() if name in imported]
-    covering = [role for role in ROLES if all(role in roles for roles in needed)]
+    # A type that comes with a namespace is in the roles that have that.
+    named = {_surface.COMES_WITH.get(name, name) for name in imported}
+    needed = [offering for name, offering in _surface.NAMESPACES.items() if name in named]
+    covering = [role for role in ROLES if all(role in offering for offering in needed)]
     # None covers it: the import itself says which role would.
     return covering[0] if covering else ROLES[0]
 

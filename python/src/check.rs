@@ -1,10 +1,8 @@
 //! `siphon_sdk.check`: what `--check` of a role says about a script, as values.
 
-use pyo3::exceptions::PyValueError;
+use crate::roles;
 use pyo3::prelude::*;
-use siphon::app::role::Role;
 use siphon::script::{ScriptSettings, ScriptSource};
-use siphon_proxy::Proxy;
 use std::path::PathBuf;
 
 /// File, line, column, severity, message.
@@ -19,9 +17,7 @@ pub(crate) fn check(
     role: &str,
     include_paths: Vec<PathBuf>,
 ) -> PyResult<Vec<Row>> {
-    let role = [Proxy::NAME].into_iter().find(|name| *name == role).ok_or_else(|| {
-        PyValueError::new_err(format!("this version has no role {role:?}; it has: {}", Proxy::NAME))
-    })?;
+    let role = roles::find(role)?.name;
     let settings = ScriptSettings { role, include_paths, ..ScriptSettings::new(ScriptSource::File(path)) };
     let found = py.detach(|| siphon::script::check(settings));
     let severity = |is_warning| if is_warning { "warning" } else { "error" };

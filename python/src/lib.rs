@@ -15,6 +15,7 @@ fn engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     siphon::script::extend(module)?;
     module.add_function(wrap_pyfunction!(roles::main, module)?)?;
     module.add_function(wrap_pyfunction!(roles::embedded, module)?)?;
+    module.add_function(wrap_pyfunction!(roles::names, module)?)?;
     module.add_class::<kit::Kit>()?;
     module.add_function(wrap_pyfunction!(check::check, module)?)?;
     module.add_class::<replay::Capture>()?;

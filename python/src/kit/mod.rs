@@ -3,13 +3,13 @@
 
 mod convert;
 
+use crate::roles;
 use convert::{
     Contact, Decided, Entry, MediaSession, contact, decided, entry, media_session, share, socket, source,
     span, state, transport, wrong,
 };
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use siphon::app::config::Text;
 use siphon::app::kit::{Kit as Network, KitPlan, MakeApart};
 use siphon::base::text::Octets;
 use siphon::base::time::Duration;
@@ -17,7 +17,6 @@ use siphon::proto::proxy::own::Domain;
 use siphon::script::{ApartMode, World};
 use siphon::sim::media::Manner as EngineManner;
 use siphon::sim::{CallPlan, Conditions, Expect, HostId, Manner, Order, Way, ladder_from};
-use siphon_proxy::Proxy;
 use std::path::PathBuf;
 
 /// Handlers of scripts run in this pretended world.
@@ -50,17 +49,9 @@ impl Kit {
         shards: Option<u8>,
         world: Py<PyAny>,
     ) -> PyResult<Kit> {
-        let apart = apart(world);
-        let embedded = |text: &str| Text::embedded(role, text);
-        let written = yaml.map(|text| Text { name: yaml_name, text, file: yaml_file });
-        let script = source(script_file, script_text);
-        let network = match role {
-            "siphon-proxy" => {
-                let yaml = written.unwrap_or_else(|| embedded(siphon_proxy::CONFIG));
-                Network::start::<Proxy>(KitPlan { yaml, script, seed, shards, apart })
-            }
-            other => return Err(wrong(format!("this version has no role {other:?}; it has: siphon-proxy"))),
-        };
+        let role = roles::find(role)?;
+        let (yaml, script) = (role.yaml(yaml, yaml_name, yaml_file), source(script_file, script_text));
+        let network = (role.kit)(KitPlan { yaml, script, seed, shards, apart: apart(world) });
         Ok(Kit { network: network.map_err(PyRuntimeError::new_err)? })
     }
 

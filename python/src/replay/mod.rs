@@ -6,13 +6,12 @@ mod capture;
 pub(crate) use capture::{Capture, Captured};
 
 use crate::kit::apart;
+use crate::roles;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use siphon::app::config::Text;
 use siphon::app::kit::{KitPlan, Replay as Trace, ReplayPlan, Verdict, What};
 use siphon::base::flow::Transport;
 use siphon::script::ScriptSource;
-use siphon_proxy::Proxy;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -57,26 +56,15 @@ impl Replay {
         world: Py<PyAny>,
     ) -> PyResult<Replay> {
         let local = local.iter().map(|(over, at)| socket(over, at)).collect::<PyResult<Vec<_>>>()?;
-        let plan = ReplayPlan { local, trust_digest };
-        let embedded = |text: &str| Text::embedded(role, text);
-        let written = yaml.map(|text| Text { name: yaml_name, text, file: yaml_file });
-        let kit = |yaml| KitPlan {
-            yaml,
+        let role = roles::find(role)?;
+        let kit = KitPlan {
+            yaml: role.yaml(yaml, yaml_name, yaml_file),
             script: Some(ScriptSource::File(script_file)),
             seed: SEED,
             shards: None,
             apart: apart(world),
         };
-        let trace = match role {
-            "siphon-proxy" => {
-                Trace::start::<Proxy>(kit(written.unwrap_or_else(|| embedded(siphon_proxy::CONFIG))), plan)
-            }
-            other => {
-                return Err(PyValueError::new_err(format!(
-                    "this version has no role {other:?}; it has: siphon-proxy"
-                )));
-            }
-        };
+        let trace = (role.replay)(kit, ReplayPlan { local, trust_digest });
         Ok(Replay { trace: trace.map_err(PyRuntimeError::new_err)? })
     }
 
