@@ -89,6 +89,11 @@ impl Context {
         locked(&self.message).clone()
     }
 
+    /// The message that was handled: the handler is done.
+    pub(crate) fn take_message(&self) -> Option<Message> {
+        locked(&self.message).take()
+    }
+
     /// Hands `f` the Call-ID of the message being handled.
     pub(crate) fn with_call_id<R>(&self, f: impl FnOnce(Option<&str>) -> R) -> R {
         // A clone, so that a log sink is not called under the lock.

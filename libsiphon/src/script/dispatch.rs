@@ -212,7 +212,7 @@ fn run_apart(script: &Arc<Script>, shard: u8, task: Task, apart: &Apart, express
         }
     });
     post_wants(&context);
-    script.post(shard, Posted::Ran { event: handler.event, took, ok, request: context.message() });
+    script.post(shard, Posted::Ran { event: handler.event, took, ok, request: context.take_message() });
     if let Some(ticket) = ticket {
         script.post(shard, Posted::Verdict(ticket, Box::new(verdict)));
     }

@@ -171,8 +171,9 @@ impl ScriptPolicy {
                 Ok(Step::Awaits(awaited)) => match awaited.cast_into::<Awaitable>() {
                     Ok(awaitable) => match awaitable.get().take_wish() {
                         Some(wish) => {
-                            self.ran(run.handler.event, watch.elapsed(), true, out);
-                            return self.park(run, awaitable.unbind(), wish, out);
+                            let (event, took) = (run.handler.event, watch.elapsed());
+                            self.park(run, awaitable.unbind(), wish, out);
+                            return self.ran(event, took, true, out);
                         }
                         None => raise = Some(PyRuntimeError::new_err("it is awaited elsewhere already")),
                     },
@@ -210,9 +211,10 @@ impl ScriptPolicy {
             out.verdicts.push((ticket, verdict));
         }
         self.flush(out);
-        self.ran(run.handler.event, watch.elapsed(), error.is_none(), out);
+        let (took, ok) = (watch.elapsed(), error.is_none());
         drop((error, run.coroutine));
         run.call.into_spare(py, &mut self.spare);
+        self.ran(run.handler.event, took, ok, out);
     }
 
     /// Commits what was recorded and leaves the coroutine until its wish is granted.

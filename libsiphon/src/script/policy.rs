@@ -80,9 +80,9 @@ impl ScriptPolicy {
         self.context.drain_wants(&mut out.wants);
     }
 
-    /// Tells the observers that a handler ran.
+    /// Tells the observers that a handler ran. The stage is left: its message goes to those who read about it.
     pub(crate) fn ran(&self, event: Event, took: Duration, ok: bool, out: &mut PolicyOutput) {
-        self.ran_about(event, took, ok, self.context.message(), out);
+        self.ran_about(event, took, ok, self.context.take_message(), out);
     }
 
     fn ran_about(
