@@ -81,6 +81,30 @@ def test_print_and_logging_land_in_the_log_with_their_line() -> None:
     assert len(kit.log) == 0
 
 
+def test_what_anybody_prints_for_a_script_lands_in_the_log_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "chatty_library.py").write_text("import sys\ndef talk():\n    print('from a', 'library')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    body = """
+chatty_library.talk()
+sys.stdout.write('half ')
+sys.stdout.write('a line\\n')
+sys.stderr.write('alas\\n')
+request.reply(200)"""
+    kit = answering(body, "import sys, chatty_library")
+    kit.send_request("OPTIONS", "sip:localhost")
+    print("from the test")
+    said = [(line.level, line.text, line.fields["line"]) for line in kit.log]
+    assert said == [
+        ("info", "from a library", "chatty_library.py:3"),
+        ("info", "half a line", "<test>:7"),
+        ("error", "alas", "<test>:8"),
+    ]
+    assert all(line.call_id for line in kit.log)
+    assert capsys.readouterr() == ("from the test\n", "")
+
+
 def test_what_a_script_says_by_logging_and_warnings_lands_in_the_log_with_its_line() -> None:
     body = """
 logging.getLogger('x').info('logged %d', 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import asyncio.events
 import concurrent.futures
@@ -10,7 +11,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from siphon_sdk._world.inside import current
+from siphon_sdk._world.inside import current, waiting
 
 _installed = False
 
@@ -30,6 +31,7 @@ def install() -> None:
     _new_event_loop()
     _pools()
     _threads()
+    _conditions()
 
 
 def _new_event_loop() -> None:
@@ -73,7 +75,13 @@ def _threads() -> None:
         if world is not None:
             run = self.run
             self.run = lambda: world.follow(run)
-        real(self)
+            world.threads += 1
+        try:
+            real(self)
+        except BaseException:
+            if world is not None:
+                world.threads -= 1
+            raise
 
     setattr(threading.Thread, "start", start)
     wait: Any = threading.Thread.join
@@ -88,6 +96,38 @@ def _threads() -> None:
             wait(self, 0.05)
 
     setattr(threading.Thread, "join", join)
+
+
+def _conditions() -> None:
+    """What `Event`, `Queue`, `Semaphore` and `Future` wait by."""
+    wait: Any = threading.Condition.wait
+    notify: Any = threading.Condition.notify
+
+    def wait_here(self: Any, timeout: float | None = None) -> bool:
+        """In the world the wait is one for another handler, in virtual time."""
+        world = current()
+        if world is None or not world.can_wait(timeout) or not self._is_owned():
+            return bool(wait(self, timeout))
+        lock = _thread.allocate_lock()
+        lock.acquire()
+        self._waiters.append(lock)
+        saved, notified = self._release_save(), False
+        try:
+            notified = world.wait_for(lock, timeout)
+            return notified
+        finally:
+            self._acquire_restore(saved)
+            if not notified and lock in self._waiters:
+                self._waiters.remove(lock)
+
+    def notify_here(self: Any, n: int = 1) -> None:
+        notify(self, n)
+        for lock, actor in list(waiting.items()):
+            if not lock.locked():
+                actor.stage.wake(actor)
+
+    setattr(threading.Condition, "wait", wait_here)
+    setattr(threading.Condition, "notify", notify_here)
 
 
 def fresh_dice() -> None:

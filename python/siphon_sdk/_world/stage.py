@@ -16,9 +16,6 @@ from collections.abc import Callable
 from siphon_sdk._world import watch
 from siphon_sdk._world.errors import WorldClosed
 
-# Taken before anything is patched.
-_start = threading.Thread.start
-
 # Turns at one moment of virtual time; beyond it something spins.
 MOST_TURNS = 100_000
 
@@ -37,8 +34,7 @@ class Actor:
         self._floor.acquire()
         self._back.acquire()
         self.thread = threading.Thread(target=self._life, name="siphon-kit", daemon=True)
-        with watch.collecting_nothing():
-            _start(self.thread)
+        watch.begin(self.thread)
 
     def take_floor(self) -> None:
         """Runs it until it waits or its job is done. On the kit's thread."""

@@ -1,14 +1,18 @@
-"""What a script says by `logging` and `warnings`: in a world it goes to the node's log, as in the daemon."""
+"""What a script says by `logging` and `warnings`, and what anybody prints for it: in a world it goes to the node's log, as
+in the daemon."""
 
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import CodeType
 from typing import Any
 
 from siphon_sdk._world.inside import current
+from siphon_sdk._world.watch import of_debugger
 
 # What the daemon asks more of.
 _QUIET = ("asyncio", "concurrent")
@@ -53,6 +57,40 @@ def _reaches_root(logger: logging.Logger) -> bool:
             return False
         at = at.parent
     return True
+
+
+class Stream:
+    """Stands for stdout or stderr: a line that code of a world writes goes to the log, all else where it went."""
+
+    def __init__(self, real: Any, level: str) -> None:
+        self._real, self._level, self._partial = real, level, threading.local()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def write(self, text: str) -> int:
+        frame = sys._getframe(1)
+        if current() is None or of_debugger(frame):
+            written: int = self._real.write(text)
+            return written
+        *lines, rest = (getattr(self._partial, "text", "") + text).split("\n")
+        self._partial.text = rest[-65536:]
+        for line in lines:
+            if line.strip():
+                _say(self._level, line, frame.f_code.co_filename, frame.f_lineno)
+        return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+
+def listen() -> None:
+    """Takes stdout and stderr, whatever they are just now: pytest exchanges them from test to test."""
+    if type(sys.stdout) is not Stream:
+        sys.stdout = Stream(sys.stdout, "info")
+    if type(sys.stderr) is not Stream:
+        sys.stderr = Stream(sys.stderr, "error")
 
 
 def install() -> None:

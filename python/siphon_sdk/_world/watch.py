@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from siphon_sdk._world.errors import HandlerHangs, WorldClosed
+from siphon_sdk._world.inside import here
 
 if TYPE_CHECKING:
     from siphon_sdk._world.world import World
@@ -54,6 +55,16 @@ def collecting_nothing() -> Iterator[None]:
     finally:
         if collects:
             gc.enable()
+
+
+def begin(thread: threading.Thread) -> None:
+    """Starts a thread of the kit's own."""
+    here.is_kit = True
+    try:
+        with collecting_nothing():
+            _start(thread)
+    finally:
+        here.is_kit = False
 
 
 def _frames(thread: int) -> list[FrameType]:
@@ -172,8 +183,7 @@ class _Dog(threading.Thread):
     def wake(cls) -> None:
         if cls._one is None or not cls._one.is_alive():
             cls._one = cls()
-            with collecting_nothing():
-                _start(cls._one)
+            begin(cls._one)
             # A thread must not come back from a wait into an interpreter that is being taken down.
             atexit.register(cls._one.leave)
 

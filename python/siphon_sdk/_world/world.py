@@ -13,10 +13,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, SupportsFloat
 
-from siphon_sdk._world import patches
+from siphon_sdk._world import patches, voices
 from siphon_sdk._world.errors import HandlerHangs, WorldClosed
 from siphon_sdk._world.http import Http
-from siphon_sdk._world.inside import here
+from siphon_sdk._world.inside import here, waiting
 from siphon_sdk._world.loop import VirtualLoop
 from siphon_sdk._world.names import Net
 from siphon_sdk._world.stage import Actor, Stage
@@ -68,6 +68,8 @@ class World:
         self._lane: deque[Callable[[], None]] = deque()
         self._in_lane = 0
         self._followers: dict[int, Stage] = {}
+        self.threads = 0
+        """How many threads of its own the script runs."""
         self.fault: BaseException | None = None
         """What ended a handler that hung, or Control-C; the test gets it when the kit's call is over."""
         self.kit_thread = 0
@@ -139,6 +141,32 @@ class World:
         else:
             self.skew_us += microseconds
 
+    def can_wait(self, timeout: float | None) -> bool:
+        """Whether a wait for another handler can be one in virtual time. While a thread of the script's own runs it
+        cannot: who wakes whom is then for the machine to say."""
+        if self.threads or here.is_kit or (timeout is not None and timeout <= 0):
+            return False
+        return self.stage.actor() is not None or timeout is not None
+
+    def wait_for(self, lock: Any, timeout: float | None) -> bool:
+        """Waits until somebody has released `lock`, for `timeout` virtual seconds at most; whether it was."""
+        actor = self.stage.actor()
+        span = None if timeout is None else math.ceil(timeout * 1e6)
+        if actor is None:
+            # Nobody else runs while code of the kit's own thread does.
+            self.pause(span or 0)
+            return bool(lock.acquire(False))
+        until = None if span is None else self.now_us + span
+        waiting[lock] = actor
+        try:
+            while not lock.acquire(False):
+                if until is not None and self.now_us >= until:
+                    return False
+                self.stage.block(until)
+            return True
+        finally:
+            del waiting[lock]
+
     # ---- what runs in it ----------------------------------------------------------------------------------------
 
     def enter(self) -> None:
@@ -150,6 +178,7 @@ class World:
         here.loops.append(asyncio.events._get_running_loop())
         asyncio.events._set_running_loop(None)
         here.worlds.append(self)
+        voices.listen()
         if self.native is not None:
             self.native.enter(self)
 
@@ -181,6 +210,7 @@ class World:
             pass
         finally:
             del self._followers[threading.get_ident()]
+            self.threads -= 1
 
     def spawn(self, job: Callable[[], None]) -> None:
         """Queues work of an executor."""
