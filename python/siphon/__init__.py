@@ -14,8 +14,10 @@ from ._native import (
     Gauge,
     Histogram,
     MediaError,
+    MediaSection,
     Reply,
     Request,
+    Sdp,
     SipUri,
     TimerHandle,
     TransactionEnded,
@@ -24,7 +26,7 @@ from ._native import (
 __all__ = list(_surface.BUILT + _surface.TYPES)  # pyright: ignore[reportUnsupportedDunderAll]
 
 # The types of the namespaces, where the stubs have them.
-_Proxy, _Registrar, _Auth, _Log, _Timer, _Cache, _Metrics, _RtpEngine = (
+_Proxy, _Registrar, _Auth, _Log, _Timer, _Cache, _Metrics, _RtpEngine, _SdpNamespace = (
     type(getattr(_native, name)) for name in _surface.BUILT
 )
 _ProxyUtils = type(_native.proxy._utils)

@@ -25,11 +25,14 @@ __all__ = [
     "cache",
     "metrics",
     "rtpengine",
+    "sdp",
     "Request",
     "Reply",
     "SipUri",
     "Contact",
     "Flow",
+    "Sdp",
+    "MediaSection",
     "TimerHandle",
     "Counter",
     "Gauge",
@@ -46,6 +49,7 @@ _Value: TypeAlias = str | int | float | SipUri | Contact
 _Transport: TypeAlias = Literal["udp", "tcp", "tls", "ws", "wss", "sctp"]
 _Strategy: TypeAlias = Literal["parallel", "sequential", "q", "preference"]
 _Change: TypeAlias = Literal["registered", "refreshed", "deregistered", "expired"]
+_Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 _Done: TypeAlias = Coroutine[Any, Any, None] | None
 
 # Each as `def`, or the same as `async def`.
@@ -506,6 +510,142 @@ class Flow:
         """Whether it led somewhere when it was asked for."""
 
 @final
+class Sdp:
+    """A session description (RFC 8866). `bytes()` and `str()` are its text: what was not edited is as it came,
+    octet for octet. `apply` puts it into a message. Names of attributes are compared with their case, names of
+    codecs without.
+    """
+    @property
+    def origin(self) -> str | None:
+        """What the `o=` line says (RFC 8866 5.2); None when there is none."""
+    @property
+    def session_name(self) -> str | None:
+        """What the `s=` line says (RFC 8866 5.3); None when there is none."""
+    @property
+    def connection(self) -> str | None:
+        """What the session's `c=` line says, such as `IN IP4 192.0.2.1` (RFC 8866 5.7); None when there is none."""
+    @property
+    def attrs(self) -> list[str]:
+        """The session's attributes, each the text behind `a=`, in order. Setting them replaces all, and no other
+        line.
+        """
+    @attrs.setter
+    def attrs(self, value: Sequence[str]) -> None: ...
+    @property
+    def media(self) -> list[MediaSection]:
+        """The media sections, in order."""
+    @property
+    def is_held(self) -> bool:
+        """Whether the whole session is on hold: each section that is not rejected is (RFC 3264 8.4)."""
+    def get_attr(self, name: str) -> str | None:
+        """The value of the session's first attribute of that name; an empty text for a flag such as `ice-lite`;
+        None when it is absent.
+        """
+    def set_attr(self, name: str, value: str | int | None = None) -> None:
+        """Replaces the session's attributes of that name by one, or adds it behind the others; without a value as
+        a flag. Raises ValueError for a name that is none, for CR, LF or NUL, and over 2048 lines.
+        """
+    def remove_attr(self, name: str) -> None:
+        """Removes the session's attributes of that name."""
+    def has_attr(self, name: str) -> bool:
+        """Whether the session has an attribute of that name."""
+    def filter_codecs(self, keep: Sequence[str]) -> None:
+        """Keeps these codecs and removes all others from every RTP section, with the lines about them. The list is
+        complete: name `telephone-event` to keep it. A name is one such as `PCMA`, in any case, or `opus/48000`.
+
+        A section that loses its last codec is rejected: port 0 and one format (RFC 3264 6). `telephone-event`
+        and `CN` go with the last codec of their clock rate, `rtx` and `red` with what they are about.
+        """
+    def remove_codecs(self, remove: Sequence[str]) -> None:
+        """Removes these codecs from every RTP section, with the lines about them, and what served only them. As
+        for `filter_codecs`.
+        """
+    def reorder_codecs(self, preference: Sequence[str]) -> None:
+        """Puts these codecs first in every RTP section, in this order; the others follow in theirs."""
+    def remove_media(self, media_type: str) -> None:
+        """Rejects the sections of that type, such as `video`: port 0, one format, and out of the bundle (RFC 3264
+        6, RFC 9143 7.3.3). They stay in `media`: an answer has a section for each of the offer, whoever removed
+        what.
+        """
+    def set_address(self, address: str, rtcp: bool = True) -> None:
+        """Makes all media go to this IP address: every `c=` line and, with `rtcp`, the addresses of `a=rtcp`. A
+        line with 0.0.0.0 stays, as the stream is held. Raises ValueError for text that is no address.
+        """
+    def hold(self) -> None:
+        """Puts the other side on hold: `sendrecv` becomes `sendonly` and `recvonly` becomes `inactive`, in every
+        section that is not rejected (RFC 3264 8.4).
+        """
+    def resume(self) -> None:
+        """Takes the other side from hold: `sendonly` becomes `sendrecv` and `inactive` becomes `recvonly`."""
+    def apply(self, target: Request | Reply) -> None:
+        """Puts the description into a request or reply: in place of the one it has, in a multipart body in place
+        of that part, else as the body, of type `application/sdp`. Raises RuntimeError when the request was
+        relayed already.
+        """
+    def __bytes__(self) -> bytes: ...
+
+@final
+class MediaSection:
+    """A media section of an `Sdp`: an `m=` line and the lines below it (RFC 8866 5.14). Edits are edits of that
+    `Sdp`.
+    """
+    @property
+    def media_type(self) -> str:
+        """`audio`, `video`, `text`, `application`, `message`, `image` or another."""
+    @property
+    def port(self) -> int:
+        """The port; 0 when the section is rejected (RFC 3264 6). It may be set, 0 to 65535; a number of ports that
+        stands behind it stays, but for port 0.
+        """
+    @port.setter
+    def port(self, value: int) -> None: ...
+    @property
+    def protocol(self) -> str:
+        """The transport protocol, such as `RTP/AVP`; empty when the line has none."""
+    @property
+    def codecs(self) -> list[str]:
+        """The encoding names of the codecs, best first, those of static payload types included (RFC 3551 6). A
+        payload type that nothing names is its number as text. Empty unless the section is RTP.
+        """
+    @property
+    def connection(self) -> str | None:
+        """What its own `c=` line says; None when it has none, and that of the `Sdp` holds (RFC 8866 5.7)."""
+    @property
+    def attrs(self) -> list[str]:
+        """Its attributes, each the text behind `a=`, in order. Setting them replaces all, and no other line."""
+    @attrs.setter
+    def attrs(self, value: Sequence[str]) -> None: ...
+    @property
+    def direction(self) -> _Direction:
+        """`sendrecv`, `sendonly`, `recvonly` or `inactive`: what the section says, else what the session says,
+        else `sendrecv` (RFC 8866 6.7). It may be set. Raises ValueError for another text.
+        """
+    @direction.setter
+    def direction(self, value: _Direction) -> None: ...
+    @property
+    def is_held(self) -> bool:
+        """Whether its sender holds the stream: it says `sendonly` or `inactive`, or gives the address 0.0.0.0
+        without ICE (RFC 3264 8.4). A rejected section is not held.
+        """
+    @property
+    def is_rejected(self) -> bool:
+        """Whether it is rejected: its port is 0, and it is not a part of a bundle that has the port of another
+        (RFC 3264 6, RFC 9143 6).
+        """
+    def get_attr(self, name: str) -> str | None:
+        """The value of its first attribute of that name; an empty text for a flag such as `rtcp-mux`; None when it
+        is absent.
+        """
+    def set_attr(self, name: str, value: str | int | None = None) -> None:
+        """Replaces its attributes of that name by one, or adds it behind the others; without a value as a flag.
+        Raises ValueError as `Sdp.set_attr` does.
+        """
+    def remove_attr(self, name: str) -> None:
+        """Removes its attributes of that name."""
+    def has_attr(self, name: str) -> bool:
+        """Whether it has an attribute of that name."""
+
+@final
 class TimerHandle:
     """A timer that was set."""
     @property
@@ -842,6 +982,16 @@ class _RtpEngine:
     def stop_recording(self, target: Request | Reply) -> Awaitable[bool]:
         """."""
 
+@final
+class _SdpNamespace:
+    """Session descriptions: `sdp.parse(request)` gives an `Sdp`, to be read and edited; `apply` puts it back."""
+    def parse(self, source: Request | Reply | bytes | str) -> Sdp:
+        """The session description of a request or reply, also where it is a part of a multipart body; or the one
+        that octets or text are (RFC 8866). Nothing of the message changes until `apply`. Raises ValueError when
+        there is none, when it does not begin with `v=0`, has an `m=` line without a port, or goes over the
+        limits: 64 KiB, 2048 lines, 64 media sections with 256 formats each.
+        """
+
 proxy: _Proxy
 registrar: _Registrar
 auth: _Auth
@@ -850,3 +1000,4 @@ timer: _Timer
 cache: _Cache
 metrics: _Metrics
 rtpengine: _RtpEngine
+sdp: _SdpNamespace

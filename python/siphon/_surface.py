@@ -48,19 +48,17 @@ NAMESPACES: dict[str, tuple[str, ...]] = {
 }
 
 # Namespaces of this version, in the order of the reference.
-BUILT = ("proxy", "registrar", "auth", "log", "timer", "cache", "metrics", "rtpengine")
+BUILT = ("proxy", "registrar", "auth", "log", "timer", "cache", "metrics", "rtpengine", "sdp")
 
 # Types and exceptions of this version, in the order of the reference. Every role has them.
 TYPES = (
-    "Request", "Reply", "SipUri", "Contact", "Flow", "TimerHandle", "Counter", "Gauge", "Histogram", "Awaitable",
-    "TransactionEnded", "MediaError", "Cancelled",
+    "Request", "Reply", "SipUri", "Contact", "Flow", "Sdp", "MediaSection", "TimerHandle", "Counter", "Gauge", "Histogram",
+    "Awaitable", "TransactionEnded", "MediaError", "Cancelled",
 )
 
 # Types that come with a namespace: what is said about them is said about it.
 COMES_WITH = {
     "Destination": "gateway",
-    "Sdp": "sdp",
-    "MediaSection": "sdp",
     "Call": "b2bua",
     "MediaHandle": "b2bua",
     "ByeInitiator": "b2bua",

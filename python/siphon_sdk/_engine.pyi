@@ -14,8 +14,10 @@ from siphon import Flow as Flow
 from siphon import Gauge as Gauge
 from siphon import Histogram as Histogram
 from siphon import MediaError as MediaError
+from siphon import MediaSection as MediaSection
 from siphon import Reply as Reply
 from siphon import Request as Request
+from siphon import Sdp as Sdp
 from siphon import SipUri as SipUri
 from siphon import TimerHandle as TimerHandle
 from siphon import TransactionEnded as TransactionEnded
@@ -26,6 +28,7 @@ from siphon import metrics as metrics
 from siphon import proxy as proxy
 from siphon import registrar as registrar
 from siphon import rtpengine as rtpengine
+from siphon import sdp as sdp
 from siphon import timer as timer
 
 from ._world import World
@@ -38,8 +41,10 @@ __all__ = [
     "Flow",
     "Gauge",
     "Histogram",
+    "MediaSection",
     "Reply",
     "Request",
+    "Sdp",
     "SipUri",
     "TimerHandle",
     "TransactionEnded",
@@ -51,6 +56,7 @@ __all__ = [
     "rtpengine",
     "proxy",
     "registrar",
+    "sdp",
     "timer",
     "Kit",
     "Captured",

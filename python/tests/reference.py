@@ -151,14 +151,22 @@ def pages() -> dict[str, str]:
             utils = _class_page("proxy._utils", "proxy._utils", classes["_ProxyUtils"], _surface.ABSENT["proxy._utils"])
             page += "\n" + utils.replace("# `proxy._utils`", "## `proxy._utils`", 1)
         made[f"{name}.md"] = page
-    exceptions = []
+    exceptions, links = [], []
     for name in _surface.TYPES:
         if issubclass(getattr(siphon, name), Exception):
             exceptions.append(f"## `{name}`\n\n{text_of(name)}\n")
             continue
-        made[f"{name}.md"] = _class_page(name, name, classes[name], _surface.ABSENT.get(name, {}))
+        page = _class_page(name, name, classes[name], _surface.ABSENT.get(name, {}))
+        file = f"{name}.md"
+        if name.lower() in _surface.BUILT:
+            # File systems that do not tell case apart would have one file for both.
+            file = f"{name.lower()}.md#{name.lower()}-1"
+            made[f"{name.lower()}.md"] += "\n" + page.replace(f"# `{name}`", f"## `{name}`", 1)
+        else:
+            made[file] = page
+        links.append(f"[`{name}`]({file})")
     made["exceptions.md"] = "# Exceptions\n\n" + "\n".join(exceptions)
-    types = " · ".join(f"[`{p.removesuffix('.md')}`]({p})" for p in made if p[0].isupper())
+    types = " · ".join(links)
     intro = (ast.get_docstring(tree) or "").split("\n\nSignatures are", 1)[0]
     made["README.md"] = (
         "# The package `siphon`\n\nMade from the package itself by `UPDATE_REFERENCE=1`; do not edit.\n\n"

@@ -72,3 +72,26 @@ def test_a_caller_gets_the_name_of_the_cache(siphon: Siphon) -> None:
     assert result.targets == [bob.contact]
     kit.send_cancel(result)
     assert "the caller gave up" in kit.log
+
+
+def described(*media: str) -> str:
+    return "\r\n".join(["v=0", "o=- 1 1 IN IP4 192.0.2.9", "s=-", "c=IN IP4 192.0.2.9", "t=0 0", *media, ""])
+
+
+def test_an_offer_is_cut_down_to_what_the_script_keeps(siphon: Siphon) -> None:
+    kit = made(siphon, "codecs.py")
+    kit.registrar.add("sip:bob@example.com", ONE)
+    opus = "a=rtpmap:96 opus/48000/2"
+    offer = described("m=audio 4000 RTP/AVP 96 0 8", opus, "m=video 4002 RTP/AVP 31")
+    result = kit.send_request("INVITE", "sip:bob@example.com", body=offer, content_type="application/sdp")
+    sent = described("m=audio 4000 RTP/AVP 8 0", "m=video 0 RTP/AVP 31")
+    assert result.relayed[0].body == sent.encode()
+    kit.send_reply(result, 200, body=described("m=audio 6000 RTP/AVP 8"), content_type="application/sdp")
+    assert "agreed" in kit.log and "codecs=PCMA" in kit.log
+
+
+def test_an_offer_without_anything_kept_is_not_acceptable_here(siphon: Siphon) -> None:
+    kit = made(siphon, "codecs.py")
+    for offer, status in [(described("m=video 4002 RTP/AVP 31"), 488), ("v=1\r\n", 400)]:
+        result = kit.send_request("INVITE", "sip:bob@example.com", body=offer, content_type="application/sdp")
+        assert result.status_code == status

@@ -41,6 +41,8 @@ mod request_state;
 mod rtpengine_namespace;
 mod run_delay;
 mod sanity;
+mod sdp_namespace;
+mod sdp_objects;
 mod services;
 mod siphon_module;
 mod stepped;

@@ -3,6 +3,7 @@
 mod awaiting;
 mod callbacks;
 mod cost;
+mod describing;
 mod fixture;
 mod lanes;
 mod loading;

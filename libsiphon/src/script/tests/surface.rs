@@ -214,6 +214,7 @@ fn list_stubs_and_module_name_the_same() {
     let tests = [
         include_str!("awaiting.rs"),
         include_str!("callbacks.rs"),
+        include_str!("describing.rs"),
         include_str!("lanes.rs"),
         include_str!("media.rs"),
         include_str!("namespaces.rs"),

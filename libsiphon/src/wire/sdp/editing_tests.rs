@@ -245,3 +245,17 @@ fn the_pass_table_names_each_attribute_once() {
         assert!(PASSED_ATTRIBUTES.iter().all(|row| row.name != secret), "{secret}");
     }
 }
+
+#[test]
+fn the_page_about_descriptions_has_the_pass_table() {
+    let page = include_str!("../../../../docs/reference/sdp.md");
+    let rows: Vec<_> = page.lines().skip_while(|l| !l.starts_with("| Attribute | For")).skip(2).collect();
+    let table = PASSED_ATTRIBUTES.iter().map(|r| format!("| `{}` | {} | {} |", r.name, r.purpose, r.source));
+    assert_eq!(rows, table.collect::<Vec<_>>());
+    for letter in "abcdefghijklmnopqrstuvwxyz".bytes() {
+        let row = |l: &&str| l.starts_with("| `") && l.contains(&format!("`{}=`", char::from(letter)));
+        let line =
+            page.lines().skip_while(|l| !l.starts_with("| Line | Passes")).find(row).unwrap_or("| no |");
+        assert_eq!(PASSED_LINES.contains(&letter), !line.ends_with("| no |"), "{line}");
+    }
+}
