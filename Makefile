@@ -1,5 +1,6 @@
 # One word each. Each also installs what a fresh Debian or Ubuntu lacks for it (root or sudo).
 #   make run [PORT=5060]   build siphon-proxy and start it on loopback with its embedded config and script
+#   make run-sbc [PORT=5060]   the same for siphon-sbc
 #   make call [PORT=5060]  in a second shell: two built-in phones call each other through it
 #   make test              everything the project claims, with minutes per stage
 #   make check             quick: format, lints, layer guard
@@ -13,13 +14,17 @@ PORT ?= 5060
 SHELL := /bin/sh
 ENV := . target/siphon.env;
 
-.PHONY: help run call test check wheel sim soak fuzz deny bench
+.PHONY: help run run-sbc call test check wheel sim soak fuzz deny bench
 help:
 	@sed -n 's/^#   //p' Makefile
 
 run:
 	@packaging/setup.sh run
 	@packaging/run.sh $(PORT)
+
+run-sbc:
+	@packaging/setup.sh run
+	@packaging/run.sh $(PORT) siphon-sbc
 
 call:
 	@packaging/setup.sh run

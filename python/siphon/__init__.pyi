@@ -12,12 +12,13 @@ a type checker cannot see: write `async def` where the value matters. Those that
 Signatures are written by hand; the texts are those of the built module, put here by python/tests/reference.py.
 """
 
-from collections.abc import Callable, Coroutine, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Generic, Literal, NoReturn, Self, TypeAlias, TypeVar, final, overload
 
 __all__ = [
     "proxy",
+    "b2bua",
     "registrar",
     "auth",
     "log",
@@ -28,6 +29,10 @@ __all__ = [
     "sdp",
     "Request",
     "Reply",
+    "Call",
+    "CallVars",
+    "MediaHandle",
+    "ByeInitiator",
     "SipUri",
     "Contact",
     "Flow",
@@ -48,6 +53,11 @@ _Address: TypeAlias = str | SipUri | Contact
 _Value: TypeAlias = str | int | float | SipUri | Contact
 _Transport: TypeAlias = Literal["udp", "tcp", "tls", "ws", "wss", "sctp"]
 _Strategy: TypeAlias = Literal["parallel", "sequential", "q", "preference"]
+_CallState: TypeAlias = Literal["calling", "ringing", "answered", "terminating"]
+_Side: TypeAlias = Literal["caller", "callee"]
+_HeaderPolicy: TypeAlias = Literal["topology-hiding", "trunk", "transparent"]
+_Dialled: TypeAlias = str | SipUri | Contact
+_Var: TypeAlias = bool | int | float | str | None
 _Change: TypeAlias = Literal["registered", "refreshed", "deregistered", "expired"]
 _Direction: TypeAlias = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 _Done: TypeAlias = Coroutine[Any, Any, None] | None
@@ -55,11 +65,19 @@ _Done: TypeAlias = Coroutine[Any, Any, None] | None
 # Each as `def`, or the same as `async def`.
 _RequestHandler: TypeAlias = Callable[[Request], _Done]
 _ReplyHandler: TypeAlias = Callable[[Request, Reply], _Done]
+_CallHandler: TypeAlias = Callable[[Call], _Done]
+_CallReplyHandler: TypeAlias = Callable[[Call, Reply], _Done]
+_CallFailureHandler: TypeAlias = Callable[[Call, int, str], _Done]
+_ByeHandler: TypeAlias = Callable[[Call, ByeInitiator], _Done]
 _ChangeHandler: TypeAlias = Callable[[str, _Change, list[Contact]], _Done]
 _TimerHandler: TypeAlias = Callable[[], _Done]
 
 _OnRequest = TypeVar("_OnRequest", bound=_RequestHandler)
 _OnReply = TypeVar("_OnReply", bound=_ReplyHandler)
+_OnCall = TypeVar("_OnCall", bound=_CallHandler)
+_OnCallReply = TypeVar("_OnCallReply", bound=_CallReplyHandler)
+_OnCallFailure = TypeVar("_OnCallFailure", bound=_CallFailureHandler)
+_OnBye = TypeVar("_OnBye", bound=_ByeHandler)
 _OnChange = TypeVar("_OnChange", bound=_ChangeHandler)
 _OnTimer = TypeVar("_OnTimer", bound=_TimerHandler)
 _T_co = TypeVar("_T_co", covariant=True)
@@ -412,6 +430,160 @@ class Reply:
         """
 
 @final
+class Call:
+    @property
+    def id(self) -> str: ...
+    @property
+    def state(self) -> _CallState: ...
+    @property
+    def source_ip(self) -> str: ...
+    @property
+    def source_port(self) -> int: ...
+    @property
+    def transport(self) -> _Transport: ...
+    @property
+    def flow(self) -> Flow: ...
+    @property
+    def auth_user(self) -> str | None: ...
+    @auth_user.setter
+    def auth_user(self, value: str | None) -> None: ...
+    @property
+    def from_uri(self) -> SipUri: ...
+    @property
+    def to_uri(self) -> SipUri: ...
+    @property
+    def ruri(self) -> SipUri: ...
+    @property
+    def call_id(self) -> str: ...
+    @property
+    def callee(self) -> SipUri | None: ...
+    @property
+    def body(self) -> bytes | None: ...
+    @property
+    def content_type(self) -> str | None: ...
+    @property
+    def media(self) -> MediaHandle: ...
+    @property
+    def vars(self) -> CallVars: ...
+    @property
+    def refer_to(self) -> str | None: ...
+    @property
+    def refer_replaces(self) -> str | None: ...
+    @property
+    def refer_from(self) -> _Side | None: ...
+    def source_ip_in(self, networks: str | Sequence[str]) -> bool: ...
+    def reject(self, code: int, reason: str | None = None, headers: Mapping[str, _Value] | None = None) -> None: ...
+    def answer(
+        self,
+        code: int = 200,
+        reason: str | None = None,
+        body: str | bytes | None = None,
+        content_type: str | None = None,
+    ) -> None: ...
+    def progress(
+        self,
+        code: int = 180,
+        reason: str | None = None,
+        body: str | bytes | None = None,
+        content_type: str | None = None,
+    ) -> None: ...
+    def dial(
+        self,
+        uri: _Dialled | Iterable[_Dialled],
+        timeout: _Duration | None = None,
+        next_hop: _Address | None = None,
+        flow: Flow | None = None,
+        header_policy: _HeaderPolicy | None = None,
+        copy: str | Iterable[str] | None = None,
+        strip: str | Iterable[str] | None = None,
+        translate: Mapping[str, str] | None = None,
+        route: _Address | Iterable[_Address] | None = None,
+        send_socket: str | None = None,
+        auth_passthrough: bool = False,
+        number_policy: None = None,
+        follow_redirects: bool = False,
+    ) -> None: ...
+    def fork(
+        self,
+        targets: Iterable[_Dialled],
+        strategy: _Strategy = "parallel",
+        timeout: _Duration | None = None,
+        header_policy: _HeaderPolicy | None = None,
+        copy: str | Iterable[str] | None = None,
+        strip: str | Iterable[str] | None = None,
+        translate: Mapping[str, str] | None = None,
+        send_socket: str | None = None,
+        auth_passthrough: bool = False,
+        number_policy: None = None,
+        follow_redirects: bool = False,
+        failover: Sequence[int] | None = None,
+    ) -> None: ...
+    def terminate(self, reason: str | None = None) -> None: ...
+    def accept_refer(
+        self,
+        target: _Address | None = None,
+        next_hop: _Address | None = None,
+        mode: Literal["terminate", "transparent"] | None = None,
+    ) -> None: ...
+    def reject_refer(self, code: int = 603, reason: str | None = None) -> None: ...
+    def refer(self, target: _Address, replaces: str | None = None, to: _Side = "caller") -> None: ...
+    def session_timer(
+        self, expires: _Duration, min_se: _Duration | None = None, refresher: Literal["uac", "uas", "b2bua"] = "uac"
+    ) -> None: ...
+    def keep_call_id(self) -> None: ...
+    def set_credentials(self, username: str, password: str) -> None: ...
+    def max_duration(self, seconds: _Duration) -> None: ...
+    def set_ruri_user(self, value: str) -> None: ...
+    def restrict_caller_id(self) -> None: ...
+    def set_caller_id(self, number: str) -> bool: ...
+    def set_from_user(self, value: str) -> None: ...
+    def set_to_user(self, value: str) -> None: ...
+    def set_from_host(self, value: str) -> None: ...
+    def set_to_host(self, value: str) -> None: ...
+    def set_from_uri(self, value: _Address) -> None: ...
+    def set_to_uri(self, value: _Address) -> None: ...
+    def set_contact_user(self, value: str) -> None: ...
+    def set_contact_uri(self, value: _Address) -> None: ...
+    def get_header(self, name: str) -> str | None: ...
+    def header(self, name: str) -> str | None: ...
+    def get_headers(self, name: str) -> list[str]: ...
+    def has_header(self, name: str) -> bool: ...
+    def set_header(self, name: str, value: _Value) -> None: ...
+    def add_header(self, name: str, value: _Value) -> None: ...
+    def remove_header(self, name: str) -> None: ...
+    def remove_headers_matching(self, prefix: str) -> None: ...
+    def set_body(self, body: str | bytes, content_type: str | None = None) -> None: ...
+
+@final
+class CallVars:
+    def __len__(self) -> int: ...
+    def __contains__(self, name: object, /) -> bool: ...
+    def __getitem__(self, name: str, /) -> _Var: ...
+    def __setitem__(self, name: str, value: _Var, /) -> None: ...
+    def __delitem__(self, name: str, /) -> None: ...
+    def __iter__(self) -> Iterator[str]: ...
+    def get(self, name: str, default: Any = None) -> Any: ...
+    def pop(self, name: str, default: Any = None) -> Any: ...
+    def update(self, values: Mapping[str, _Var] | None = None, **more: _Var) -> None: ...
+    def keys(self) -> list[str]: ...
+    def values(self) -> list[_Var]: ...
+    def items(self) -> list[tuple[str, _Var]]: ...
+
+@final
+class MediaHandle:
+    def anchor(self, engine: Literal["rtpengine"] = "rtpengine", profile: str | None = None) -> None: ...
+    def release(self) -> None: ...
+    @property
+    def is_active(self) -> bool: ...
+
+@final
+class ByeInitiator:
+    @property
+    def side(self) -> Literal["a", "b", "siphon"]: ...
+    def __eq__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
 class SipUri:
     """A SIP, SIPS or tel URI (RFC 3261 19.1, RFC 3966). `==` is RFC 3261 19.1.4; `str()` is its text. The `uri` of
     a Contact remembers its binding: relaying or forking to it takes Path and flow. `SipUri(text)` takes text,
@@ -710,11 +882,11 @@ class Cancelled(Exception):
 @final
 class _ProxyUtils:
     """Checks against floods and malformed requests: `proxy._utils`."""
-    def rate_limit(self, request: Request, window_secs: float, max_requests: int) -> bool:
+    def rate_limit(self, request: Request | Call, window_secs: float, max_requests: int) -> bool:
         """Counts the request against its source address. When that sent more than `max_requests` in a window of so
         many seconds the result is False, and the 503 with Retry-After is recorded.
         """
-    def sanity_check(self, request: Request) -> bool:
+    def sanity_check(self, request: Request | Call) -> bool:
         """False when something is missing or malformed that serving the request takes; the 400 or 483 is recorded
         (RFC 3261 16.3).
         """
@@ -763,17 +935,27 @@ class _Proxy:
         makes; a Route among them is followed unless `next_hop` is given. It leaves with what the handler
         records, and is dropped with it. Raises ValueError for ACK, CANCEL and text that is no URI.
         """
-    def rate_limit(self, request: Request, window_secs: float, max_requests: int) -> bool:
+    def rate_limit(self, request: Request | Call, window_secs: float, max_requests: int) -> bool:
         """Counts the request against its source address. When that sent more than `max_requests` in a window of so
         many seconds the result is False, and the 503 with Retry-After is recorded.
         """
-    def sanity_check(self, request: Request) -> bool:
+    def sanity_check(self, request: Request | Call) -> bool:
         """False when something is missing or malformed that serving the request takes; the 400 or 483 is recorded
         (RFC 3261 16.3).
         """
     @property
     def _utils(self) -> _ProxyUtils:
         """The checks under the place that older scripts know."""
+
+@final
+class _B2bua:
+    def on_invite(self, function: _OnCall) -> _OnCall: ...
+    def on_early_media(self, function: _OnCallReply) -> _OnCallReply: ...
+    def on_answer(self, function: _OnCallReply) -> _OnCallReply: ...
+    def on_failure(self, function: _OnCallFailure) -> _OnCallFailure: ...
+    def on_bye(self, function: _OnBye) -> _OnBye: ...
+    def on_refer(self, function: _OnCall) -> _OnCall: ...
+    def on_cancel(self, function: _OnCall) -> _OnCall: ...
 
 @final
 class _Registrar:
@@ -816,7 +998,7 @@ class _Registrar:
 class _Auth:
     """Digest authentication against `auth.users`, or against what the script passes (RFC 7616, RFC 3261 22)."""
     def require_www_digest(
-        self, target: Request, realm: str | None = None, password: str | None = None, ha1: str | None = None
+        self, target: Request | Call, realm: str | None = None, password: str | None = None, ha1: str | None = None
     ) -> bool:
         """True when the Authorization is right, as a registrar asks for it; `auth_user` has the name then.
         Otherwise False, and the 401 is recorded: the handler just returns (RFC 3261 22.2).
@@ -825,17 +1007,17 @@ class _Auth:
         that is checked in place of `auth.users`.
         """
     def require_digest(
-        self, target: Request, realm: str | None = None, password: str | None = None, ha1: str | None = None
+        self, target: Request | Call, realm: str | None = None, password: str | None = None, ha1: str | None = None
     ) -> bool:
         """The same as `require_www_digest`."""
     def require_proxy_digest(
-        self, target: Request, realm: str | None = None, password: str | None = None, ha1: str | None = None
+        self, target: Request | Call, realm: str | None = None, password: str | None = None, ha1: str | None = None
     ) -> bool:
         """True when the Proxy-Authorization is right; `auth_user` has the name then. Otherwise False, and the 407
         is recorded (RFC 3261 22.3). Arguments as for `require_www_digest`.
         """
     def verify_digest(
-        self, target: Request, realm: str | None = None, password: str | None = None, ha1: str | None = None
+        self, target: Request | Call, realm: str | None = None, password: str | None = None, ha1: str | None = None
     ) -> bool:
         """Whether Authorization or, when there is none, Proxy-Authorization is right; decides nothing and
         challenges nobody. Arguments as for `require_www_digest`.
@@ -993,6 +1175,7 @@ class _SdpNamespace:
         """
 
 proxy: _Proxy
+b2bua: _B2bua
 registrar: _Registrar
 auth: _Auth
 log: _Log

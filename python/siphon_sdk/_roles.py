@@ -19,3 +19,8 @@ def _main(role: str) -> None:
 def proxy() -> None:
     """`siphon-proxy`."""
     _main("siphon-proxy")
+
+
+def sbc() -> None:
+    """`siphon-sbc`."""
+    _main("siphon-sbc")

@@ -8,11 +8,12 @@ use siphon::app::config::Text;
 use siphon::app::kit::{Kit, KitPlan, Replay, ReplayPlan};
 use siphon::app::sip::SipRole;
 use siphon_proxy::Proxy;
+use siphon_sbc::Sbc;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// The table.
-static ROLES: &[Row] = &[Row::of::<Proxy>()];
+static ROLES: &[Row] = &[Row::of::<Proxy>(), Row::of::<Sbc>()];
 
 /// A role: its embedded files, and the ways to start it.
 pub(crate) struct Row {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use siphon_tests::phone::Phone;
 use siphon_tests::scratch::Scratch;
-use siphon_tests::subject::{Options, Server, siphon_proxy};
+use siphon_tests::subject::{Options, Server, built, siphon_proxy};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -64,8 +64,14 @@ fn needs_packages(config: &Path) -> bool {
     config.with_file_name("requirements.txt").exists()
 }
 
+/// A configuration is that of the role whose name its file has, else of siphon-proxy.
 fn check(config: &Path) -> Result<(), String> {
-    let output = Command::new(siphon_proxy()).arg("--config").arg(config).arg("--check").output();
+    let of_sbc = config.file_stem().is_some_and(|name| name == "siphon-sbc");
+    check_as(if of_sbc { built("siphon-sbc") } else { siphon_proxy() }, config)
+}
+
+fn check_as(daemon: PathBuf, config: &Path) -> Result<(), String> {
+    let output = Command::new(daemon).arg("--config").arg(config).arg("--check").output();
     let output = output.expect("the daemon can be started");
     match output.status.success() {
         true => Ok(()),
@@ -138,7 +144,7 @@ fn every_command_shown_exists() {
             let words: Vec<&str> = line.split_whitespace().skip_while(|w| w.contains('=')).collect();
             let known = match words.first().copied() {
                 Some("make") => makefile.contains(&format!("\n{}:", words[1])),
-                Some("siphon-proxy" | "target/debug/siphon-proxy") => {
+                Some("siphon-proxy" | "siphon-sbc" | "target/debug/siphon-proxy") => {
                     words.iter().filter(|w| w.starts_with("--")).all(|option| help.contains(option))
                 }
                 Some("cp") => words[1..words.len() - 1].iter().all(|file| root().join(file).exists()),
@@ -217,7 +223,10 @@ assert called <= known, f"on the page and not in the module: {{sorted(called - k
 "#
         ),
     );
-    assert_eq!(check_script(&script), Ok(()));
+    let yaml = "listen: {udp: [\"127.0.0.1:0\"]}\nscript: {path: names.py}\n";
+    // The role that has them all.
+    assert_eq!(check(&folder.write("siphon-sbc.yaml", yaml)), Ok(()));
+    assert!(script.exists());
 }
 
 fn serve(script: &Path, more: &str) -> Server {

@@ -251,14 +251,19 @@ log: {{level: info, format: pretty}}
     )
 }
 
-/// The daemon that the same profile built beside this test executable.
+/// siphon-proxy, unless the variable `SIPHON_PROXY` names another.
 pub fn siphon_proxy() -> PathBuf {
-    if let Some(path) = std::env::var_os("SIPHON_PROXY") {
-        return path.into();
+    match std::env::var_os("SIPHON_PROXY") {
+        Some(path) => path.into(),
+        None => built("siphon-proxy"),
     }
+}
+
+/// The daemon of that name that the same profile built beside this test executable.
+pub fn built(name: &str) -> PathBuf {
     let own = std::env::current_exe().expect("a process knows its executable");
     let profile = own.ancestors().nth(2).expect("a test executable lies in target/PROFILE/deps");
-    let daemon = profile.join("siphon-proxy");
+    let daemon = profile.join(name);
     assert!(daemon.exists(), "{} is not built: cargo build --workspace --bins", daemon.display());
     daemon
 }

@@ -14,6 +14,7 @@ use siphon::app::config::registrar::Registrar;
 use siphon::app::config::script::Script;
 use siphon::app::config::transaction::Transaction;
 use siphon::app::config::{Config, Report, rules};
+use siphon::app::sip::settings::own_realm;
 
 /// Configuration of siphon-proxy, SIP registrar and stateful proxy.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,12 +64,7 @@ pub struct ProxyConfig {
 impl ProxyConfig {
     /// The realm of challenges whose script names none.
     pub fn realm(&self) -> &str {
-        self.auth.realm.as_deref().unwrap_or_else(|| self.own_realm())
-    }
-
-    /// The realm where `auth.realm` is not given.
-    pub fn own_realm(&self) -> &str {
-        self.domain.local.first().map_or("localhost", |d| d.host.as_str())
+        self.auth.realm.as_deref().unwrap_or_else(|| own_realm(&self.domain))
     }
 }
 

@@ -1,8 +1,10 @@
 //! One call of a handler: its arguments as Python objects, and the verdict that its verbs amount to.
 
+use super::call_event::{self, Talk};
+use super::context::Subject;
 use super::frame::references;
 use super::generation::Generation;
-use super::handler::Handler;
+use super::handler::{Event, Handler};
 use super::record::{KeepSource, Phase, TransactionKeep, complain};
 use super::registrar_namespace::Contact;
 use super::reply::Reply;
@@ -12,7 +14,7 @@ use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::event::BindingChange;
 use crate::policy::{Decision, Question, QuestionKind, Verdict};
-use crate::wire::sip::{Message, Method};
+use crate::wire::sip::Method;
 use pyo3::prelude::*;
 use std::sync::Arc;
 
@@ -24,10 +26,14 @@ pub(crate) enum Input {
 }
 
 impl Input {
-    pub(crate) fn message(&self) -> Option<&Message> {
+    /// What log lines name.
+    pub(crate) fn subject(&self) -> Subject {
         match self {
-            Input::Question(question, _) => Some(&question.request),
-            _ => None,
+            Input::Question(question, _) => {
+                let call = call_event::id_of(question).cloned();
+                Subject { message: Some(question.request.clone()), call }
+            }
+            _ => Subject::default(),
         }
     }
 }
@@ -38,14 +44,21 @@ pub(crate) enum Call {
     Cancelled(Py<Request>),
     Reply(Py<Request>, Py<Reply>),
     Failure(Py<Request>, Py<Reply>),
+    /// About a call of a B2BUA.
+    Talk(Talk),
     Timer,
-    Binding { aor: Text, change: BindingChange, contacts: Vec<Py<Contact>> },
+    Binding {
+        aor: Text,
+        change: BindingChange,
+        contacts: Vec<Py<Contact>>,
+    },
 }
 
 impl Call {
     /// Makes the arguments. `spare` is a request object that nobody holds any more.
     pub(crate) fn make(
         py: Python<'_>,
+        event: Event,
         input: Input,
         services: &dyn NodeServices,
         now: Instant,
@@ -60,6 +73,9 @@ impl Call {
                 return Ok(Call::Binding { aor, change, contacts });
             }
         };
+        if event.is_of_call() {
+            return Talk::make(py, *question, event, services).map(Call::Talk);
+        }
         let mut request = |phase| -> PyResult<Py<Request>> {
             let state = State::new(&question, phase, held.clone());
             match spare.take() {
@@ -74,7 +90,7 @@ impl Call {
             QuestionKind::Request => Call::Request(request(Phase::Request)?),
             QuestionKind::Cancelled => Call::Cancelled(request(Phase::Cancelled)?),
             QuestionKind::Call(_) => {
-                return Err(pyo3::exceptions::PyRuntimeError::new_err("not this role's"));
+                return Err(pyo3::exceptions::PyRuntimeError::new_err("a call is no request"));
             }
             QuestionKind::Reply { reply, flow } => {
                 let reply = Reply::new(reply.clone(), Some(*flow), false);
@@ -93,20 +109,32 @@ impl Call {
         match self {
             Call::Request(request) | Call::Cancelled(request) => function.call1((request,)),
             Call::Reply(request, reply) | Call::Failure(request, reply) => function.call1((request, reply)),
+            Call::Talk(talk) => talk.invoke(function),
             Call::Timer => function.call0(),
             Call::Binding { aor, change, contacts } => function.call1((&**aor, change.label(), contacts)),
         }
     }
 
-    pub(crate) fn request(&self) -> Option<&Py<Request>> {
+    fn request(&self) -> Option<&Py<Request>> {
         match self {
             Call::Request(r) | Call::Cancelled(r) | Call::Reply(r, _) | Call::Failure(r, _) => Some(r),
-            Call::Timer | Call::Binding { .. } => None,
+            Call::Talk(_) | Call::Timer | Call::Binding { .. } => None,
+        }
+    }
+
+    /// What log lines name.
+    pub(crate) fn subject(&self) -> Subject {
+        match self {
+            Call::Talk(talk) => talk.subject(),
+            _ => Subject { message: self.request().map(|r| r.get().state().message.clone()), call: None },
         }
     }
 
     /// The transaction is gone: verbs raise from now on.
     pub(crate) fn end(&self) {
+        if let Call::Talk(talk) = self {
+            talk.end();
+        }
         if let Some(request) = self.request() {
             request.get().state().ended = true;
         }
@@ -117,11 +145,17 @@ impl Call {
 
     /// Whether the transaction ended before the handler did.
     pub(crate) fn has_ended(&self) -> bool {
-        self.request().is_some_and(|request| request.get().state().ended)
+        match self {
+            Call::Talk(talk) => talk.has_ended(),
+            _ => self.request().is_some_and(|request| request.get().state().ended),
+        }
     }
 
     /// Takes back what was recorded since the last commit.
     pub(crate) fn abandon(&self) {
+        if let Call::Talk(talk) = self {
+            talk.abandon();
+        }
         if let Some(request) = self.request() {
             let mut guard = request.get().state();
             let state = &mut *guard;
@@ -146,6 +180,9 @@ impl Call {
         handler: &Handler,
         finished: bool,
     ) -> Option<Verdict> {
+        if let Call::Talk(talk) = self {
+            return talk.commit(generation, handler, finished);
+        }
         let Some(request) = self.request() else { return finished.then(Verdict::default) };
         let mut guard = request.get().state();
         let state = &mut *guard;
@@ -182,7 +219,7 @@ impl Call {
             }
             // Nothing is awaited.
             Call::Cancelled(_) => verdict = Verdict { finished, ..Verdict::default() },
-            Call::Timer | Call::Binding { .. } => {}
+            Call::Talk(_) | Call::Timer | Call::Binding { .. } => {}
         }
         if matches!(verdict.decision, Some(Decision::Relay(_) | Decision::Fork { .. })) {
             state.relayed = true;
@@ -204,6 +241,9 @@ impl Call {
         services: &dyn NodeServices,
     ) -> Verdict {
         let text = format!("{} ({}, {}) raised: {text}", handler.event.name(), handler.name, handler.line);
+        if let Call::Talk(talk) = self {
+            return talk.fail(text, line);
+        }
         let Some(request) = self.request() else {
             services.log(super::services::LogLine {
                 level: LogLevel::Error,

@@ -4,7 +4,8 @@
 //! scripts start themselves fall back to the process's newest script.
 
 use super::node_script::Script;
-use super::services::NodeServices;
+use super::services::{LogLevel, LogLine, NodeServices};
+use crate::base::text::Text;
 use crate::base::time::Instant;
 use crate::policy::Want;
 use crate::wire::sip::Message;
@@ -30,14 +31,23 @@ pub(crate) enum Mode {
     Outside,
 }
 
+/// What a handler is called about, as log lines name it.
+#[derive(Clone, Default)]
+pub(crate) struct Subject {
+    /// The message.
+    pub(crate) message: Option<Message>,
+    /// Our id of the call it belongs to.
+    pub(crate) call: Option<Text>,
+}
+
 /// The surroundings of running Python code.
 pub(crate) struct Context {
     pub(crate) script: Arc<Script>,
     pub(crate) shard: u8,
     mode: AtomicU8,
     now: AtomicU64,
-    /// The message being handled, for the Call-ID of log lines.
-    message: Mutex<Option<Message>>,
+    /// What is being handled, for log lines.
+    subject: Mutex<Subject>,
     /// Wishes of the running code that are no verdict.
     wants: Mutex<Vec<Want>>,
 }
@@ -55,7 +65,7 @@ impl Context {
             shard,
             mode: AtomicU8::new(mode as u8),
             now: AtomicU64::new(0),
-            message: Mutex::new(None),
+            subject: Mutex::default(),
             wants: Mutex::new(Vec::new()),
         })
     }
@@ -80,25 +90,41 @@ impl Context {
         self.now.store(now.0, Ordering::Relaxed);
     }
 
-    pub(crate) fn set_message(&self, message: Option<Message>) {
-        *locked(&self.message) = message;
-    }
-
-    /// The message being handled.
-    pub(crate) fn message(&self) -> Option<Message> {
-        locked(&self.message).clone()
+    pub(crate) fn set_subject(&self, subject: Subject) {
+        *locked(&self.subject) = subject;
     }
 
     /// The message that was handled: the handler is done.
     pub(crate) fn take_message(&self) -> Option<Message> {
-        locked(&self.message).take()
+        locked(&self.subject).message.take()
     }
 
-    /// Hands `f` the Call-ID of the message being handled.
-    pub(crate) fn with_call_id<R>(&self, f: impl FnOnce(Option<&str>) -> R) -> R {
+    /// Writes a line to the log, with the Call-ID of the message being handled, and with our id of its call.
+    pub(crate) fn write(&self, level: LogLevel, text: &str, fields: &[(String, String)], script_line: &str) {
         // A clone, so that a log sink is not called under the lock.
-        let message = self.message();
-        f(message.as_ref().map(|m| m.call_id()))
+        let subject = locked(&self.subject).clone();
+        self.write_of(&subject, level, text, fields, script_line);
+    }
+
+    /// The same of another message of what is being handled.
+    pub(crate) fn write_about(&self, message: &Message, level: LogLevel, text: &str, script_line: &str) {
+        let call = locked(&self.subject).call.clone();
+        let subject = Subject { message: Some(message.clone()), call };
+        self.write_of(&subject, level, text, &[], script_line);
+    }
+
+    fn write_of(
+        &self,
+        Subject { message, call }: &Subject,
+        level: LogLevel,
+        text: &str,
+        fields: &[(String, String)],
+        script_line: &str,
+    ) {
+        let call_id = message.as_ref().map(|m| m.call_id());
+        let named = call.as_ref().map(|id| [fields, &[("call".to_owned(), id.to_string())]].concat());
+        let fields = named.as_deref().unwrap_or(fields);
+        self.services().log(LogLine { level, text, fields, script_line, call_id });
     }
 
     pub(crate) fn want(&self, want: Want) {

@@ -4,7 +4,7 @@ use super::registrar_namespace::Contact;
 use super::uri::SipUri;
 use crate::base::text::Text;
 use crate::base::time::Duration;
-use crate::policy::Target;
+use crate::policy::{Strategy, Target};
 use crate::wire::sip::{Message, Method, NameAddr, Uri};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -136,6 +136,19 @@ pub(crate) fn target(value: &Bound<'_, PyAny>) -> PyResult<Target> {
         return Ok(uri.get().target());
     }
     Ok(Target::uri(uri_text(value)?))
+}
+
+/// `parallel`, `sequential`, `q`.
+pub(crate) fn strategy(name: &str) -> PyResult<Strategy> {
+    match name {
+        "parallel" => Ok(Strategy::Parallel),
+        "sequential" => Ok(Strategy::Sequential),
+        "q" | "preference" => Ok(Strategy::ByPreference),
+        other => {
+            let text = format!("strategy {other:?}: it is 'parallel', 'sequential' or 'q'");
+            Err(PyValueError::new_err(text))
+        }
+    }
 }
 
 /// The names of methods as Python strings, made once.

@@ -101,18 +101,20 @@ impl ScriptPolicy {
             let _inside = self.script.inside(py);
             // From here: waiting for the interpreter is not the handler's doing.
             let watch = self.script.stopwatch();
-            let (verdict, ok) = match Call::make(py, input, self.script.services(), now, &mut self.spare) {
-                Ok(call) => {
-                    let error = call.invoke(py, &handler).err();
-                    let verdict = conclude(py, &self.context, &call, &handler, &generation, error.as_ref());
-                    let ok = error.is_none();
-                    // Its traceback holds the request.
-                    drop(error);
-                    call.into_spare(py, &mut self.spare);
-                    (verdict, ok)
-                }
-                Err(error) => (unmade(&error), false),
-            };
+            let (verdict, ok) =
+                match Call::make(py, handler.event, input, self.script.services(), now, &mut self.spare) {
+                    Ok(call) => {
+                        let error = call.invoke(py, &handler).err();
+                        let verdict =
+                            conclude(py, &self.context, &call, &handler, &generation, error.as_ref());
+                        let ok = error.is_none();
+                        // Its traceback holds the request.
+                        drop(error);
+                        call.into_spare(py, &mut self.spare);
+                        (verdict, ok)
+                    }
+                    Err(error) => (unmade(&error), false),
+                };
             if let Some(ticket) = ticket {
                 out.verdicts.push((ticket, verdict));
             }
@@ -165,14 +167,15 @@ impl ScriptPolicy {
         let Task { ticket, handler, generation, input, now } = task;
         let context = Context::new(self.script.clone(), self.context.shard, Mode::Async);
         context.set_now(now);
-        context.set_message(input.message().cloned());
+        context.set_subject(input.subject());
         let apart = Apart::new();
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let submitted = Python::attach(|py| -> PyResult<bool> {
             let _entered = context::enter(&context);
             let _inside = self.script.inside(py);
-            let call = Arc::new(Call::make(py, input, self.script.services(), now, &mut None)?);
+            let call =
+                Arc::new(Call::make(py, handler.event, input, self.script.services(), now, &mut None)?);
             apart.started(&call);
             let coroutine = call.invoke(py, &handler)?;
             let (apart, outer) = (apart.clone(), Mutex::new(None));
@@ -195,12 +198,12 @@ fn run_apart(script: &Arc<Script>, shard: u8, task: Task, apart: &Apart, express
     let Task { ticket, handler, generation, input, now } = task;
     let context = Context::new(script.clone(), shard, if express { Mode::Inline } else { Mode::Lane });
     context.set_now(now);
-    context.set_message(input.message().cloned());
+    context.set_subject(input.subject());
     let (verdict, took, ok) = Python::attach(|py| {
         let _entered = context::enter(&context);
         let _inside = script.inside(py);
         let watch = script.stopwatch();
-        match Call::make(py, input, script.services(), now, &mut None) {
+        match Call::make(py, handler.event, input, script.services(), now, &mut None) {
             Ok(call) => {
                 let call = Arc::new(call);
                 apart.started(&call);

@@ -11,6 +11,7 @@ use crate::wire::sip::{Message, Method};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -25,6 +26,8 @@ pub(crate) struct Staged {
     on_failure: Option<Arc<Handler>>,
     on_cancel: Option<Arc<Handler>>,
     on_change: Vec<Arc<Handler>>,
+    /// Handlers of calls.
+    calls: BTreeMap<Event, Arc<Handler>>,
     every: Vec<Every>,
     pub(crate) one_shots: Vec<super::timers::OneShot>,
     pub(crate) sends: Vec<OriginatedRequest>,
@@ -60,13 +63,14 @@ impl Staged {
     /// Registers a handler for another event.
     pub(crate) fn add(&mut self, handler: Handler) {
         let handler = Arc::new(handler);
-        let place = match handler.event {
-            Event::Reply => &mut self.on_reply,
-            Event::Failure => &mut self.on_failure,
-            Event::Cancel => &mut self.on_cancel,
+        let replaced = match handler.event {
+            Event::Reply => self.on_reply.replace(handler.clone()),
+            Event::Failure => self.on_failure.replace(handler.clone()),
+            Event::Cancel => self.on_cancel.replace(handler.clone()),
             Event::BindingChange | Event::Request | Event::Timer => return self.on_change.push(handler),
+            event => self.calls.insert(event, handler.clone()),
         };
-        if let Some(other) = place.replace(handler.clone()) {
+        if let Some(other) = replaced {
             self.clash(&handler, other);
         }
     }
@@ -101,6 +105,7 @@ impl Staged {
         requests
             .chain(single.into_iter().flatten())
             .chain(&self.on_change)
+            .chain(self.calls.values())
             .chain(self.every.iter().map(|e| &e.handler))
     }
 }
@@ -118,6 +123,8 @@ pub(crate) struct Generation {
     pub(crate) on_failure: Option<Arc<Handler>>,
     pub(crate) on_cancel: Option<Arc<Handler>>,
     pub(crate) on_change: Vec<Arc<Handler>>,
+    /// Handlers of calls.
+    calls: BTreeMap<Event, Arc<Handler>>,
     pub(crate) every: Vec<Every>,
     /// The Python side: module table and importer.
     modules: Py<PyAny>,
@@ -183,6 +190,7 @@ impl Generation {
             on_failure: staged.on_failure.take(),
             on_cancel: staged.on_cancel.take(),
             on_change: std::mem::take(&mut staged.on_change),
+            calls: std::mem::take(&mut staged.calls),
             every: std::mem::take(&mut staged.every),
             modules,
             retired: AtomicBool::new(false),
@@ -207,6 +215,25 @@ impl Generation {
             failures: self.on_failure.is_some(),
             cancels: self.on_cancel.is_some(),
             ..Interest::default()
+        }
+    }
+
+    /// Who handles this event of a call.
+    pub(crate) fn call_handler(&self, event: Event) -> Option<&Arc<Handler>> {
+        self.calls.get(&event)
+    }
+
+    /// What is to be asked about a call.
+    pub(crate) fn call_interest(&self) -> Interest {
+        let wants = |event| self.calls.contains_key(&event);
+        Interest {
+            replies: false,
+            failures: wants(Event::CallFailure),
+            cancels: wants(Event::CallCancel),
+            early_media: wants(Event::CallEarlyMedia),
+            answers: wants(Event::CallAnswer),
+            byes: wants(Event::CallBye),
+            refers: wants(Event::CallRefer),
         }
     }
 

@@ -19,9 +19,33 @@ pub(crate) enum Event {
     Cancel,
     BindingChange,
     Timer,
+    CallInvite,
+    CallEarlyMedia,
+    CallAnswer,
+    CallFailure,
+    CallBye,
+    CallRefer,
+    CallCancel,
 }
 
 impl Event {
+    /// Every event, in the order of its number.
+    pub(crate) const ALL: [Event; 13] = [
+        Event::Request,
+        Event::Reply,
+        Event::Failure,
+        Event::Cancel,
+        Event::BindingChange,
+        Event::Timer,
+        Event::CallInvite,
+        Event::CallEarlyMedia,
+        Event::CallAnswer,
+        Event::CallFailure,
+        Event::CallBye,
+        Event::CallRefer,
+        Event::CallCancel,
+    ];
+
     /// Its name in logs and metrics.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -31,7 +55,19 @@ impl Event {
             Event::Cancel => "proxy.on_cancel",
             Event::BindingChange => "registrar.on_change",
             Event::Timer => "timer",
+            Event::CallInvite => "b2bua.on_invite",
+            Event::CallEarlyMedia => "b2bua.on_early_media",
+            Event::CallAnswer => "b2bua.on_answer",
+            Event::CallFailure => "b2bua.on_failure",
+            Event::CallBye => "b2bua.on_bye",
+            Event::CallRefer => "b2bua.on_refer",
+            Event::CallCancel => "b2bua.on_cancel",
         }
+    }
+
+    /// Whether it is one of a B2BUA call.
+    pub(crate) const fn is_of_call(self) -> bool {
+        self as u8 >= Event::CallInvite as u8
     }
 
     /// What it is called with.
@@ -41,6 +77,10 @@ impl Event {
             Event::Reply | Event::Failure => &["request", "reply"],
             Event::BindingChange => &["aor", "event_type", "contacts"],
             Event::Timer => &[],
+            Event::CallInvite | Event::CallRefer | Event::CallCancel => &["call"],
+            Event::CallEarlyMedia | Event::CallAnswer => &["call", "reply"],
+            Event::CallFailure => &["call", "code", "reason"],
+            Event::CallBye => &["call", "initiator"],
         }
     }
 }

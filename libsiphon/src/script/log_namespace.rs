@@ -2,7 +2,7 @@
 
 use super::context;
 use super::frame::{script_line, short};
-use super::services::{LogLevel, LogLine};
+use super::services::LogLevel;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict};
 
@@ -25,9 +25,7 @@ fn write(level: LogLevel, text: &Bound<'_, PyAny>, fields: Option<&Bound<'_, PyD
 /// Writes one line with the current Call-ID.
 pub(crate) fn emit(level: LogLevel, text: &str, fields: &[(String, String)], script_line: &str) {
     let Some(context) = context::try_current() else { return };
-    context.with_call_id(|call_id| {
-        context.services().log(LogLine { level, text, fields, script_line, call_id })
-    });
+    context.write(level, text, fields, script_line);
 }
 
 /// The function that print, logging and warnings of a script end in: level, text, file, line.

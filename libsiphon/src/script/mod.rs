@@ -8,11 +8,20 @@
 #![allow(clippy::wrong_self_convention, reason = "the names are the Python API's")]
 
 mod awaitable;
+mod b2bua_namespace;
 mod bridge;
 mod cache;
 mod cache_namespace;
 mod call;
+mod call_dial;
+mod call_edits;
+mod call_event;
+mod call_object;
+mod call_parts;
+mod call_state;
+mod call_vars;
 mod check;
+mod checked;
 mod context;
 mod convert;
 mod dispatch;

@@ -139,10 +139,11 @@ impl ScriptPolicy {
             let _entered = context::enter(&context);
             let _inside = context.script.inside(py);
             let watch = context.script.stopwatch();
-            let made = Call::make(py, input, self.script.services(), now, &mut self.spare).and_then(|call| {
-                let coroutine = call.invoke(py, &handler)?.unbind();
-                Ok(Run { ticket, handler, generation, call, coroutine })
-            });
+            let made = Call::make(py, handler.event, input, self.script.services(), now, &mut self.spare)
+                .and_then(|call| {
+                    let coroutine = call.invoke(py, &handler)?.unbind();
+                    Ok(Run { ticket, handler, generation, call, coroutine })
+                });
             match made {
                 Ok(run) => self.step(py, run, None, &watch, out),
                 Err(error) => out.verdicts.extend(ticket.map(|t| (t, unmade(&error)))),
@@ -295,7 +296,7 @@ impl ScriptPolicy {
     ) {
         let Parked { run, awaitable, .. } = parked;
         self.stage(Mode::Async, None, now);
-        self.context.set_message(run.call.request().map(|r| r.get().state().message.clone()));
+        self.context.set_subject(run.call.subject());
         let (from, context) = (out.verdicts.len(), self.context.clone());
         let took = Python::attach(|py| {
             let _entered = context::enter(&context);

@@ -3,6 +3,7 @@
 use super::Map;
 use super::bridge::Apart;
 use super::call::Input;
+use super::call_event;
 use super::context::{Context, Mode};
 use super::dispatch::Task;
 use super::generation::Generation;
@@ -34,7 +35,7 @@ pub struct ScriptPolicy {
     pub(crate) apart: Map<Ticket, (Arc<Apart>, u64)>,
     pub(crate) spare: Option<Py<Request>>,
     pub(crate) run_delay: RunDelay,
-    names: [Text; 6],
+    names: [Text; Event::ALL.len()],
     full_told: Instant,
     retired_seen: u64,
     /// Verdicts of code that slept where it cannot wait (in a stepped world only).
@@ -45,8 +46,6 @@ pub struct ScriptPolicy {
 impl ScriptPolicy {
     /// The policy of `shard`. `waker` makes the shard's driver call `wake` soon; it is called from any thread.
     pub fn new(script: &Arc<Script>, shard: u8, waker: Box<dyn Fn() + Send + Sync>) -> Self {
-        let events =
-            [Event::Request, Event::Reply, Event::Failure, Event::Cancel, Event::BindingChange, Event::Timer];
         ScriptPolicy {
             port: script.open_port(shard, waker),
             context: Context::new(script.clone(), shard, Mode::Inline),
@@ -55,7 +54,7 @@ impl ScriptPolicy {
             apart: Map::default(),
             spare: None,
             run_delay: RunDelay::default(),
-            names: events.map(|e| e.name().into()),
+            names: Event::ALL.map(|e| e.name().into()),
             full_told: Instant::EPOCH,
             retired_seen: 0,
             held: BTreeMap::new(),
@@ -72,7 +71,7 @@ impl ScriptPolicy {
     pub(crate) fn stage(&self, mode: Mode, input: Option<&Input>, now: Instant) {
         self.context.set_now(now);
         self.context.set_mode(mode);
-        self.context.set_message(input.and_then(Input::message).cloned());
+        self.context.set_subject(input.map(Input::subject).unwrap_or_default());
     }
 
     /// Hands over what a handler wanted besides its verdict.
@@ -118,14 +117,15 @@ impl ScriptPolicy {
         out.verdicts.extend(refusal);
     }
 
-    /// The handler of a question, by the generation that began its transaction.
+    /// The handler of a question, by the generation that began its transaction; of a call, by the newest.
     fn find(
         &self,
         question: &Question,
         held: Option<&Arc<TransactionKeep>>,
     ) -> Option<(Arc<Handler>, Arc<Generation>)> {
         let current;
-        let generation = match held {
+        let of_call = call_event::event_of(question);
+        let generation = match held.filter(|_| of_call.is_none()) {
             Some(held) if held.generation.is_retired() => return None,
             Some(held) => &held.generation,
             None => {
@@ -134,7 +134,11 @@ impl ScriptPolicy {
             }
         };
         let handler = match question.kind {
-            QuestionKind::Request => generation.request_handler(&question.request),
+            QuestionKind::Call(_) => generation.call_handler(of_call?),
+            QuestionKind::Request => {
+                let begins = of_call.and_then(|event| generation.call_handler(event));
+                begins.or_else(|| generation.request_handler(&question.request))
+            }
             QuestionKind::Reply { .. } => {
                 held.and_then(|k| k.on_reply.as_ref()).or(generation.on_reply.as_ref())
             }
@@ -142,8 +146,6 @@ impl ScriptPolicy {
                 held.and_then(|k| k.on_failure.as_ref()).or(generation.on_failure.as_ref())
             }
             QuestionKind::Cancelled => generation.on_cancel.as_ref(),
-            // No role of this version that runs scripts makes calls.
-            QuestionKind::Call(_) => None,
         }?;
         Some((handler.clone(), generation.clone()))
     }

@@ -1,13 +1,13 @@
 //! `proxy`: the decorators of a proxy script, and requests of its own.
 
 use super::awaitable::{Wish, immediate, wish};
+use super::checked::Checked;
 use super::context::{self, Mode};
 use super::convert;
 use super::generation::stage;
 use super::handler::{Event, Handler};
 use super::node_script::Posted;
 use super::registrar_namespace::register;
-use super::request::Request;
 use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::policy::{OriginatedRequest, ReplySpec, Want};
@@ -185,18 +185,13 @@ impl Proxy {
 
     /// Counts the request against its source address. When that sent more than `max_requests` in a window of so many
     /// seconds the result is False, and the 503 with Retry-After is recorded.
-    fn rate_limit(
-        &self,
-        request: &Bound<'_, Request>,
-        window_secs: f64,
-        max_requests: u64,
-    ) -> PyResult<bool> {
+    fn rate_limit(&self, request: Checked<'_>, window_secs: f64, max_requests: u64) -> PyResult<bool> {
         ProxyUtils.rate_limit(request, window_secs, max_requests)
     }
 
     /// False when something is missing or malformed that serving the request takes; the 400 or 483 is recorded (RFC
     /// 3261 16.3).
-    fn sanity_check(&self, request: &Bound<'_, Request>) -> PyResult<bool> {
+    fn sanity_check(&self, request: Checked<'_>) -> PyResult<bool> {
         ProxyUtils.sanity_check(request)
     }
 
@@ -213,37 +208,29 @@ pub(crate) struct ProxyUtils;
 impl ProxyUtils {
     /// Counts the request against its source address. When that sent more than `max_requests` in a window of so many
     /// seconds the result is False, and the 503 with Retry-After is recorded.
-    fn rate_limit(
-        &self,
-        request: &Bound<'_, Request>,
-        window_secs: f64,
-        max_requests: u64,
-    ) -> PyResult<bool> {
+    fn rate_limit(&self, request: Checked<'_>, window_secs: f64, max_requests: u64) -> PyResult<bool> {
         if !(window_secs.is_finite() && window_secs > 0.0) {
             return Err(PyValueError::new_err("rate_limit: the window is a positive number of seconds"));
         }
         let context = context::current()?;
-        let mut state = request.get().state();
-        state.alive()?;
-        let key = state.flow.remote.ip().to_canonical().to_string();
+        let key = request.with(|state| state.flow.remote.ip().to_canonical().to_string())?;
         let within = context.services().rate_limit(&key, window_secs, max_requests, context.now());
         if !within {
             let mut spec = ReplySpec::code(503);
             let wait = window_secs.ceil().clamp(1.0, 3600.0) as u32;
             spec.headers.push(("Retry-After".into(), wait.to_string().into()));
-            state.refuse(request.py(), spec)?;
+            request.refuse(spec)?;
         }
         Ok(within)
     }
 
     /// False when something is missing or malformed that serving the request takes; the 400 or 483 is recorded (RFC
     /// 3261 16.3).
-    fn sanity_check(&self, request: &Bound<'_, Request>) -> PyResult<bool> {
-        let mut state = request.get().state();
-        state.alive()?;
-        let Some((code, reason)) = super::sanity::insane(&state.message) else { return Ok(true) };
+    fn sanity_check(&self, request: Checked<'_>) -> PyResult<bool> {
+        let message = request.with(|state| state.message.clone())?;
+        let Some((code, reason)) = super::sanity::insane(&message) else { return Ok(true) };
         let spec = ReplySpec { reason: Some(reason.into()), ..ReplySpec::code(code) };
-        state.refuse(request.py(), spec)?;
+        request.refuse(spec)?;
         Ok(false)
     }
 

@@ -3,7 +3,7 @@
 use super::context;
 use super::generation::Generation;
 use super::handler::{Event, Handler};
-use super::services::{LogLevel, LogLine, Undo};
+use super::services::{LogLevel, Undo};
 use crate::base::text::Text;
 use crate::policy::{Commit, Decision, Header, Interest, Keep, RelayOptions, ReplySpec, Verdict};
 use crate::wire::sip::Message;
@@ -201,8 +201,7 @@ impl KeepSource<'_> {
 /// Writes a line about what a handler did to the log.
 pub(crate) fn complain(level: LogLevel, text: &str, line: &str, message: &Message) {
     if let Ok(context) = context::current() {
-        let call_id = Some(message.call_id());
-        context.services().log(LogLine { level, text, fields: &[], script_line: line, call_id });
+        context.write_about(message, level, text, line);
     }
 }
 

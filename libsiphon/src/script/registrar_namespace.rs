@@ -1,5 +1,6 @@
 //! `registrar` and `auth`, and the objects they deal in: `Contact`, `Flow`.
 
+use super::checked::Checked;
 use super::context;
 use super::convert;
 use super::generation::stage;
@@ -287,31 +288,29 @@ pub(crate) fn register(event: Event, function: &Bound<'_, PyAny>) -> PyResult<()
 pub(crate) struct Auth;
 
 fn check(
-    py: Python<'_>,
-    request: &Bound<'_, Request>,
-    kind: DigestKind,
+    target: &Checked<'_>,
+    kind: Option<DigestKind>,
     realm: Option<&str>,
     secret: (Option<&str>, Option<&str>),
-    challenge: bool,
 ) -> PyResult<bool> {
     let context = context::current()?;
-    let mut state = request.get().state();
-    state.alive()?;
-    let message = state.message.clone();
     let realm = realm.map(convert::safe).transpose()?;
-    let asked =
-        DigestCheck { request: &message, flow: state.flow, kind, realm, password: secret.0, ha1: secret.1 };
+    let (message, flow) = target.with(|state| (state.message.clone(), state.flow))?;
+    let by_field = || match message.header_named("Authorization") {
+        Some(_) => DigestKind::Www,
+        None => DigestKind::Proxy,
+    };
+    let challenge = kind.is_some();
+    let kind = kind.unwrap_or_else(by_field);
+    let asked = DigestCheck { request: &message, flow, kind, realm, password: secret.0, ha1: secret.1 };
     match context.services().check_digest(&asked, context.now()) {
-        DigestOutcome::Granted { user, reply_headers } => {
+        DigestOutcome::Granted { user, reply_headers } => target.with(|state| {
             state.auth_user = Some(user);
             state.record.reply_headers.extend(reply_headers);
-            Ok(true)
-        }
+            true
+        }),
         DigestOutcome::Refused(_) if !challenge => Ok(false),
-        DigestOutcome::Refused(spec) => {
-            state.refuse(py, spec)?;
-            Ok(false)
-        }
+        DigestOutcome::Refused(spec) => target.refuse(spec).map(|()| false),
     }
 }
 
@@ -325,24 +324,24 @@ impl Auth {
     #[pyo3(signature = (target, realm=None, password=None, ha1=None))]
     fn require_www_digest(
         &self,
-        target: &Bound<'_, Request>,
+        target: Checked<'_>,
         realm: Option<&str>,
         password: Option<&str>,
         ha1: Option<&str>,
     ) -> PyResult<bool> {
-        check(target.py(), target, DigestKind::Www, realm, (password, ha1), true)
+        check(&target, Some(DigestKind::Www), realm, (password, ha1))
     }
 
     /// The same as `require_www_digest`.
     #[pyo3(signature = (target, realm=None, password=None, ha1=None))]
     fn require_digest(
         &self,
-        target: &Bound<'_, Request>,
+        target: Checked<'_>,
         realm: Option<&str>,
         password: Option<&str>,
         ha1: Option<&str>,
     ) -> PyResult<bool> {
-        check(target.py(), target, DigestKind::Www, realm, (password, ha1), true)
+        check(&target, Some(DigestKind::Www), realm, (password, ha1))
     }
 
     /// True when the Proxy-Authorization is right; `auth_user` has the name then. Otherwise False, and the 407 is
@@ -350,12 +349,12 @@ impl Auth {
     #[pyo3(signature = (target, realm=None, password=None, ha1=None))]
     fn require_proxy_digest(
         &self,
-        target: &Bound<'_, Request>,
+        target: Checked<'_>,
         realm: Option<&str>,
         password: Option<&str>,
         ha1: Option<&str>,
     ) -> PyResult<bool> {
-        check(target.py(), target, DigestKind::Proxy, realm, (password, ha1), true)
+        check(&target, Some(DigestKind::Proxy), realm, (password, ha1))
     }
 
     /// Whether Authorization or, when there is none, Proxy-Authorization is right; decides nothing and challenges
@@ -363,14 +362,12 @@ impl Auth {
     #[pyo3(signature = (target, realm=None, password=None, ha1=None))]
     fn verify_digest(
         &self,
-        target: &Bound<'_, Request>,
+        target: Checked<'_>,
         realm: Option<&str>,
         password: Option<&str>,
         ha1: Option<&str>,
     ) -> PyResult<bool> {
-        let www = target.get().state().message.header_named("Authorization").is_some();
-        let kind = if www { DigestKind::Www } else { DigestKind::Proxy };
-        check(target.py(), target, kind, realm, (password, ha1), false)
+        check(&target, None, realm, (password, ha1))
     }
 
     fn __getattr__(&self, name: &str) -> PyResult<()> {

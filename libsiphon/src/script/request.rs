@@ -9,7 +9,7 @@ pub(crate) use super::request_state::State;
 use super::request_state::Which;
 use super::uri::SipUri;
 use crate::base::text::Text;
-use crate::policy::{Decision, RelayOptions, ReplySpec, Strategy, Target};
+use crate::policy::{Decision, RelayOptions, ReplySpec, Target};
 use crate::wire::sip::{HeaderId, Scheme, Uri};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -205,12 +205,8 @@ impl Request {
     /// Whether the source address lies in one of the networks, each written `192.0.2.0/24`, `2001:db8::/32` or as one
     /// address. Raises ValueError for text that is neither.
     fn source_ip_in(&self, networks: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let networks: Vec<String> = match networks.cast::<PyString>() {
-            Ok(one) => vec![one.to_str()?.to_owned()],
-            Err(_) => networks.extract()?,
-        };
         let ip = self.state().flow.remote.ip().to_canonical();
-        networks.iter().try_fold(false, |hit, network| Ok(hit | request_edits::in_network(ip, network)?))
+        request_edits::in_networks(ip, networks)
     }
 
     /// Decides: answers with this status code, 100 to 699 (RFC 3261 8.2.6, 16.7 for what is forwarded instead).
@@ -321,15 +317,7 @@ impl Request {
             return Err(PyTypeError::new_err("fork takes a list of targets"));
         }
         let targets = targets.try_iter()?.map(|t| convert::target(&t?)).collect::<PyResult<Vec<_>>>()?;
-        let strategy = match strategy {
-            "parallel" => Strategy::Parallel,
-            "sequential" => Strategy::Sequential,
-            "q" | "preference" => Strategy::ByPreference,
-            other => {
-                let text = format!("strategy {other:?}: it is 'parallel', 'sequential' or 'q'");
-                return Err(PyValueError::new_err(text));
-            }
-        };
+        let strategy = convert::strategy(strategy)?;
         let options = relay_options(send_socket, timeout)?;
         let on_reply = callback(Event::Reply, on_reply)?;
         let on_failure = callback(Event::Failure, on_failure)?;

@@ -10,6 +10,7 @@ use crate::policy::Target;
 use crate::wire::sip::{HeaderId, Message, NameAddr, Splice, Unsafe, Uri, escape_user, quote};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use std::net::{IpAddr, SocketAddr};
 
 impl State {
@@ -182,7 +183,7 @@ pub(crate) fn with_parts(text: &str, user: Option<&str>, host: Option<&str>) -> 
     Ok(made)
 }
 
-fn name_addr(display: Option<&str>, uri: &str, params: &str) -> String {
+pub(crate) fn name_addr(display: Option<&str>, uri: &str, params: &str) -> String {
     let display = display.filter(|d| !d.is_empty()).map(|d| format!("{} ", quote(d))).unwrap_or_default();
     let params = params.trim();
     let semicolon = if params.is_empty() || params.starts_with(';') { "" } else { ";" };
@@ -219,8 +220,17 @@ pub(crate) fn remove_from_list(message: &Message, name: &str, value: &str) -> Py
     Ok(changed.then_some(message))
 }
 
+/// Whether an address lies in one of the networks that a script names: one, or a list.
+pub(crate) fn in_networks(ip: IpAddr, networks: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let networks: Vec<String> = match networks.cast::<PyString>() {
+        Ok(one) => vec![one.to_str()?.to_owned()],
+        Err(_) => networks.extract()?,
+    };
+    networks.iter().try_fold(false, |hit, network| Ok(hit | in_network(ip, network)?))
+}
+
 /// Whether an address lies in a network written as `10.0.0.0/8`, or is the address given.
-pub(crate) fn in_network(ip: IpAddr, network: &str) -> PyResult<bool> {
+fn in_network(ip: IpAddr, network: &str) -> PyResult<bool> {
     let wrong = || PyValueError::new_err(format!("{network:?} is no address or network"));
     let (base, length) = network.split_once('/').map_or((network, None), |(b, l)| (b, Some(l)));
     let base: IpAddr = base.trim().parse().map_err(|_| wrong())?;

@@ -1,6 +1,7 @@
 //! `rtpengine`: media through rtpengine, for scripts that proxy.
 
 use super::awaitable::{MediaWish, Then, Wish, immediate, wish};
+use super::call_object::CallObject;
 use super::context::{self, Context};
 use super::errors::MediaError;
 use super::frame::script_line;
@@ -42,6 +43,8 @@ impl RtpEngine {
     /// `webrtc_to_rtp`, `rtp_to_webrtc`, `ws_to_rtp`, `wss_to_rtp`, `ipv4_to_ipv6`, `ipv6_to_ipv4`); without it a later
     /// offer of the call takes that of the first one, which is `auto`. Raises MediaError when no engine did it within
     /// its `timeout_ms`, RuntimeError after a relay and without `media` in the YAML, ValueError for an unknown profile.
+    ///
+    /// Of a Call it says what `call.media.anchor()` says; the SDP is replaced when the call is dialled.
     #[pyo3(signature = (request, profile=None))]
     fn offer<'py>(
         &self,
@@ -49,6 +52,11 @@ impl RtpEngine {
         request: &Bound<'py, PyAny>,
         profile: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        if let Ok(call) = request.cast::<CallObject>() {
+            // The engine of calls offers when it dials, and follows what comes later.
+            call.get().anchor(profile)?;
+            return immediate(py, &*context::current()?, "rtpengine.offer()", true);
+        }
         negotiate(py, Verb::Offer, request, profile)
     }
 
@@ -64,8 +72,12 @@ impl RtpEngine {
     }
 
     /// Awaitable: ends the media sessions of the call. True; False when the engine knew none, or did not do it, which the
-    /// log then says: a BYE goes on all the same.
+    /// log then says: a BYE goes on all the same. Of a Call it is `call.media.release()`.
     fn delete<'py>(&self, py: Python<'py>, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if let Ok(call) = request.cast::<CallObject>() {
+            call.get().release()?;
+            return immediate(py, &*context::current()?, "rtpengine.delete()", true);
+        }
         let asker = Asker::new("rtpengine.delete()")?;
         let speaker = MediaTarget::of(request)?.speaker();
         let (desk, context, call_id) = (asker.desk.clone(), asker.context.clone(), speaker.call_id.clone());

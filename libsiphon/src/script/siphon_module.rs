@@ -2,7 +2,11 @@
 //! names up by role and says what is not there, is `python/siphon`.
 
 use super::awaitable::Awaitable;
+use super::b2bua_namespace::B2bua;
 use super::cache_namespace::CacheNamespace;
+use super::call_object::CallObject;
+use super::call_parts::{ByeInitiator, MediaHandle};
+use super::call_vars::CallVars;
 use super::context;
 use super::errors::{Cancelled, MediaError, TransactionEnded};
 use super::log_namespace::Log;
@@ -31,8 +35,13 @@ pub(crate) fn fill(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("metrics", Metrics)?;
     module.add("rtpengine", RtpEngine)?;
     module.add("sdp", SdpNamespace)?;
+    module.add("b2bua", B2bua)?;
     module.add_class::<Request>()?;
     module.add_class::<Reply>()?;
+    module.add_class::<CallObject>()?;
+    module.add_class::<CallVars>()?;
+    module.add_class::<MediaHandle>()?;
+    module.add_class::<ByeInitiator>()?;
     module.add_class::<SipUri>()?;
     module.add_class::<Contact>()?;
     module.add_class::<PyFlow>()?;

@@ -12,6 +12,29 @@ from .scope import Scope
 _VERBS = {"reply", "relay", "fork", "drop"}
 _REPLY_VERBS = {"drop", "reject"}
 
+#: Verbs of a call that decide.
+_CALL_VERBS = {"dial", "fork", "answer", "reject", "terminate", "accept_refer", "reject_refer"}
+#: Where the INVITE of a call may be edited; the first two where a call may be dialled.
+_EDITABLE = ("on_invite", "on_failure")
+_UNANSWERED = ("on_invite", "on_early_media", "on_answer", "on_failure")
+#: Verbs of a call, and the moments they are for. At others they raise.
+_MOMENTS: dict[str, tuple[str, ...]] = {
+    "dial": _EDITABLE,
+    "fork": _EDITABLE,
+    "answer": _EDITABLE,
+    "reject": _UNANSWERED,
+    "terminate": (*_UNANSWERED, "on_refer"),
+    "progress": ("on_invite", "on_early_media", "on_failure"),
+    "accept_refer": ("on_refer",),
+    "reject_refer": ("on_refer",),
+    "refer": ("on_answer", "on_refer"),
+    "session_timer": _UNANSWERED,
+    "keep_call_id": _UNANSWERED,
+    "set_credentials": _UNANSWERED,
+    "max_duration": _UNANSWERED,
+}
+_HIDING = {"restrict_caller_id"}
+
 
 @dataclass(frozen=True)
 class State:
@@ -130,7 +153,7 @@ class _Paths:
                 name == self.subject and _is_edit(verb)
             ):
                 states = self.children(node, states)
-                if states and all(s.has_left and s.verb in {"relay", "fork"} for s in states):
+                if states and all(s.has_left and s.verb in {"relay", "fork", "dial"} for s in states):
                     self.late[id(node)] = (node, min(states, key=lambda s: s.line))
                 return states
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr=verb)) if (
@@ -172,16 +195,18 @@ class _Paths:
 def _is_edit(verb: str) -> bool:
     """Whether it changes the request that is relayed; after that it raises."""
     plain = verb.startswith(("set_", "remove_", "ensure_", "prepend_")) or verb in {"add_header", "add_path"}
-    return plain and "reply" not in verb
+    return plain and "reply" not in verb and verb != "set_credentials"
 
 
 def check(scope: Scope, handler: Handler) -> None:
     """Follows the paths of one handler."""
     arguments = handler.function.args
     names = [p.arg for p in (*arguments.posonlyargs, *arguments.args)]
-    if handler.is_wrapped or not names or not handler.event.startswith("proxy."):
+    if handler.is_wrapped or not names:
         return
-    if handler.event == "proxy.on_request":
+    if handler.event.startswith("b2bua."):
+        _of_call(scope, handler, names)
+    elif handler.event == "proxy.on_request":
         paths = _follow(scope, handler, names[0], _VERBS)
         if set(handler.methods) != {"ACK"} and not _rebound(handler, names[0]):
             _undecided(scope, handler, paths)
@@ -211,6 +236,38 @@ def check(scope: Scope, handler: Handler) -> None:
             )  # fmt: skip
 
 
+def _of_call(scope: Scope, handler: Handler, names: list[str]) -> None:
+    """The verbs of a call, each at the moments it is for."""
+    moment = handler.event.removeprefix("b2bua.")
+    here = {verb for verb, moments in _MOMENTS.items() if moment in moments}
+    deciding = here & _CALL_VERBS
+    if deciding:
+        paths = _follow(scope, handler, names[0], deciding)
+        if moment == "on_invite" and not _rebound(handler, names[0]):
+            _undecided(scope, handler, paths)
+    for call in _calls(handler, names[0], set(_MOMENTS) - here):
+        assert isinstance(call.func, ast.Attribute)
+        scope.project.report.error(
+            handler.source.file, call.func, f"{ast.unparse(call.func)}() raises in {moment}: it belongs to "
+            f"{', '.join(_MOMENTS[call.func.attr])}",
+        )  # fmt: skip
+    if moment not in _EDITABLE:
+        edits = {verb for verb in scope.project.surface.classes.get("Call", {}) if _is_edit(verb) or verb in _HIDING}
+        for call in _calls(handler, names[0], edits):
+            scope.project.report.error(
+                handler.source.file, call.func, f"{ast.unparse(call.func)}() raises in {moment}: the INVITE is edited in "
+                f"{' and '.join(_EDITABLE)}",
+            )  # fmt: skip
+    if moment == "on_early_media" and len(names) > 1:
+        _follow(scope, handler, names[1], _REPLY_VERBS)
+    if moment == "on_answer" and len(names) > 1:
+        for call in _calls(handler, names[1], {"drop"}):
+            scope.project.report.error(
+                handler.source.file, call.func, f"an answer is a final reply and cannot be dropped: {names[1]}.reject() or "
+                f"{names[0]}.terminate() ends the call",
+            )  # fmt: skip
+
+
 def _follow(scope: Scope, handler: Handler, subject: str, verbs: set[str]) -> _Paths:
     paths = _Paths(scope, handler, subject, verbs)
     paths.run()
@@ -233,12 +290,15 @@ def _follow(scope: Scope, handler: Handler, subject: str, verbs: set[str]) -> _P
 
 def _undecided(scope: Scope, handler: Handler, paths: _Paths) -> None:
     nothing = frozenset({_NO})
+    what, verbs = "request", "reply, relay, fork or drop it"
+    if handler.event == "b2bua.on_invite":
+        what, verbs = "call", "dial, fork, answer, reject or terminate it"
     ends = [(node, states) for node, states in paths.ends if states]
     if ends and all(states == nothing for _, states in ends):
         scope.project.report.error(
             handler.source.file,
             handler.line,
-            f"{handler.function.name} decides nothing, so every request is answered 500: reply, relay, fork or drop it",
+            f"{handler.function.name} decides nothing, so every {what} is answered 500: {verbs}",
         )
         return
     for node, states in ends:
@@ -246,7 +306,7 @@ def _undecided(scope: Scope, handler: Handler, paths: _Paths) -> None:
             scope.project.report.warning(
                 handler.source.file,
                 node,
-                "nothing is decided before this return, so the request is answered 500: reply, relay, fork or drop it",
+                f"nothing is decided before this return, so the {what} is answered 500: {verbs}",
             )
 
 

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .kinds import STR, Kind, annotated
+from .kinds import INT, STR, Kind, annotated
 from .project import Project
 from .scope import Scope
 from .source import Function, Source
@@ -17,12 +17,23 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "proxy.on_reply": ("request", "reply"),
     "proxy.on_failure": ("request", "reply"),
     "proxy.on_cancel": ("request",),
+    "b2bua.on_invite": ("call",),
+    "b2bua.on_early_media": ("call", "reply"),
+    "b2bua.on_answer": ("call", "reply"),
+    "b2bua.on_failure": ("call", "code", "reason"),
+    "b2bua.on_bye": ("call", "initiator"),
+    "b2bua.on_refer": ("call",),
+    "b2bua.on_cancel": ("call",),
     "registrar.on_change": ("aor", "event_type", "contacts"),
     "timer": (),
 }
 _KINDS: dict[str, Kind] = {
     "request": Kind("Request"),
     "reply": Kind("Reply"),
+    "call": Kind("Call"),
+    "code": INT,
+    "reason": STR,
+    "initiator": Kind("ByeInitiator"),
     "aor": STR,
     "event_type": STR,
     "contacts": Kind("list", Kind("Contact")),

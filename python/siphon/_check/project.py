@@ -41,8 +41,7 @@ class Project:
 
     def why_absent(self, name: str) -> str | None:
         """Why a name cannot be imported from `siphon` in this role; None when it can."""
-        offered = name in _surface.BUILT and self.role in _surface.NAMESPACES[name]
-        if offered or name in _surface.TYPES or name.startswith("_"):
+        if _surface.offered(name, self.role) or name.startswith("_"):
             return None
         if name in _surface.NAMESPACES or name in _surface.COMES_WITH or name in _surface.ABSENT["names"]:
             return _surface.why_absent(name, self.role)

@@ -194,7 +194,7 @@ impl Walk<'_> {
 
     fn unknown(&self, path: &str, key: &str, keys: &[&str]) -> (String, Option<String>) {
         if let Some(found) = known::find(path, key) {
-            return (found.what(self.role), found.help());
+            return (found.what(self.role), found.help(self.role));
         }
         if let Some(near) = suggest::nearest(key, keys) {
             return ("unknown key".to_owned(), Some(format!("did you mean `{near}`?")));

@@ -144,6 +144,7 @@ impl Known {
     /// What is wrong with it here.
     pub(super) fn what(&self, role: &str) -> String {
         match self.fate {
+            Role(roles) if roles.split(", ").any(|r| r == role) => format!("not in this version of {role}"),
             Role(_) => format!("not a key of {role}"),
             Later => format!("not in this version of {role}"),
             Instead(_) => format!("{role} has no such key"),
@@ -151,8 +152,9 @@ impl Known {
     }
 
     /// Where it belongs, or what does its work.
-    pub(super) fn help(&self) -> Option<String> {
+    pub(super) fn help(&self, role: &str) -> Option<String> {
         match self.fate {
+            Role(roles) if roles.split(", ").any(|r| r == role) => None,
             Role(roles) => Some(format!("it belongs to {roles}")),
             Later => None,
             Instead(what) => Some(what.to_owned()),

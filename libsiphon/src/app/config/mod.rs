@@ -6,6 +6,7 @@
 
 pub mod address;
 pub mod auth;
+pub mod b2bua;
 pub mod changes;
 mod check;
 pub mod effective;

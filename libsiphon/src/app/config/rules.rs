@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Report;
 use super::auth::{Auth, Qop, User};
+use super::b2bua::SessionTimerBlock;
 use super::limits::{Limits, Overload};
 use super::listen::Listen;
 use super::node::Cache;
@@ -79,6 +80,15 @@ pub fn auth(auth: &Auth, report: &mut Report<'_>) {
                 );
             }
         }
+    }
+}
+
+/// Min-SE is not more than Session-Expires (RFC 4028 5).
+pub fn session_timer(timer: &SessionTimerBlock, report: &mut Report<'_>) {
+    let SessionTimerBlock { session_expires, min_se, .. } = timer;
+    if min_se > session_expires {
+        let what = format!("must not exceed session_expires: {min_se} is more than {session_expires}");
+        report.at("session_timer.min_se", what);
     }
 }
 

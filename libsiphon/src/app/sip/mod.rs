@@ -4,6 +4,8 @@ pub mod media;
 pub mod node;
 pub mod role;
 #[cfg(feature = "python")]
+pub mod running;
+#[cfg(feature = "python")]
 pub mod scripting;
 pub mod settings;
 

@@ -2,6 +2,7 @@
 
 use crate::app::config::address::HostPort;
 use crate::app::config::auth::{self, Auth, User};
+use crate::app::config::b2bua::B2bua;
 use crate::app::config::limits::{Limits, Overload};
 use crate::app::config::listen::{Domain, Listen, Listener};
 use crate::app::config::media::Media;
@@ -20,10 +21,17 @@ use crate::engine::node::Logins;
 use crate::net::NetSettings;
 use crate::net::dns::DnsSettings;
 use crate::proto::auth::{Algorithm, DigestSettings, StaticUsers, UriCheck, UserSecret};
+use crate::proto::b2bua;
 use crate::proto::proxy::own;
 use crate::proto::registrar::{PathPolicy, PingMethod, PingSettings, RegistrarSettings};
 use crate::proto::transaction::TimerSettings;
 use crate::wire::sip;
+use std::sync::Arc;
+
+/// The realm of a configuration that names none: its first domain.
+pub fn own_realm(domain: &Domain) -> &str {
+    domain.local.first().map_or("localhost", |d| d.host.as_str())
+}
 
 /// The blocks a SIP role shares with the others of its kind.
 #[derive(Clone, Copy, Debug)]
@@ -60,9 +68,16 @@ pub struct SipBlocks<'a> {
     pub cache: &'a [Cache],
     /// `server`
     pub server: &'a Server,
+    /// `b2bua` and `session_timer`, where this role makes calls.
+    pub b2bua: Option<B2bua>,
 }
 
 impl SipBlocks<'_> {
+    /// The realm where `auth.realm` is not given.
+    pub fn own_realm(&self) -> &str {
+        own_realm(self.domain)
+    }
+
     /// `shards`, or one per core.
     pub fn shard_count(&self) -> u8 {
         let cores = || std::thread::available_parallelism().map_or(1, |n| n.get().min(64));
@@ -74,7 +89,7 @@ impl SipBlocks<'_> {
         let timers =
             TimerSettings::new(self.transaction.t1_ms.0, self.transaction.t2_ms.0, self.transaction.t4_ms.0);
         Settings {
-            b2bua: None,
+            b2bua: self.calls().map(Arc::new),
             timers: timers.with_trying_delay(self.transaction.auto_emit_100_trying_delay_ms.0),
             timer_c: self.transaction.timer_c_secs.0,
             policy_deadline: self.script.deadline_secs.0,
@@ -88,6 +103,20 @@ impl SipBlocks<'_> {
             pings: self.pings(),
             retry_after: self.retry_after(),
         }
+    }
+
+    /// What calls of two legs are configured with, where this role makes any.
+    fn calls(&self) -> Option<b2bua::Settings> {
+        let wanted = self.b2bua?;
+        Some(b2bua::Settings {
+            t1: self.transaction.t1_ms.0,
+            t2: self.transaction.t2_ms.0,
+            ack_wait: self.transaction.t1_ms.0.saturating_mul(64),
+            host: self.own_realm().into(),
+            preset: wanted.headers,
+            refer: wanted.refer,
+            ..b2bua::Settings::default()
+        })
     }
 
     fn pings(&self) -> Vec<PingSettings> {

@@ -42,6 +42,7 @@ impl Blocks {
             dns: &self.dns,
             cache: &[],
             server: &self.server,
+            b2bua: None,
         }
     }
 }

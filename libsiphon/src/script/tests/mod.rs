@@ -2,6 +2,7 @@
 
 mod awaiting;
 mod callbacks;
+mod calls;
 mod cost;
 mod describing;
 mod fixture;
