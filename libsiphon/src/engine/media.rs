@@ -19,14 +19,19 @@ impl Shard {
     }
 
     pub(crate) fn on_media_done(&mut self, ticket: Ticket, result: Box<MediaResult>, out: &mut Effects) {
-        let is_media =
-            self.tickets.get(ticket).is_some_and(|p| matches!(p.purpose, Purpose::MediaForPolicy { .. }));
+        let is_media = self.tickets.get(ticket).is_some_and(|p| {
+            matches!(p.purpose, Purpose::MediaForPolicy { .. } | Purpose::MediaForCall { .. })
+        });
         if !is_media {
             self.stats.stale_answers += 1;
             return;
         }
-        if let Some(Purpose::MediaForPolicy { wait }) = self.close_ticket(ticket).map(|p| p.purpose) {
-            tell_policy(wait, result, out);
+        match self.close_ticket(ticket).map(|p| p.purpose) {
+            Some(Purpose::MediaForPolicy { wait }) => tell_policy(wait, result, out),
+            Some(Purpose::MediaForCall { call, job }) => {
+                self.media_for_call_done(call, job, Some(*result), out);
+            }
+            _ => {}
         }
     }
 

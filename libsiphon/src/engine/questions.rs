@@ -318,6 +318,7 @@ impl Shard {
             }
             Purpose::Commit { key, undo, reply } => self.store_refused(key, undo.as_ref(), reply, out),
             Purpose::MediaForPolicy { wait } => self.media_expired(wait, out),
+            Purpose::MediaForCall { call, job } => self.media_for_call_done(call, job, None, out),
         }
         self.call_answered(pending.call, ticket, out);
     }

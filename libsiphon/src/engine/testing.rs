@@ -15,6 +15,7 @@ use crate::policy::{Question, Ticket, Verdict};
 use crate::proto::auth::{Authenticator, DigestSettings};
 use crate::proto::proxy::own::{Domain, Listener, OwnAddresses};
 use crate::proto::registrar::{Location, Registrar, RegistrarSettings};
+use crate::wire::ng::MediaRequest;
 use crate::wire::sip::{Limits, Message};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +37,8 @@ pub(crate) struct Table {
     /// What the observers want.
     pub(crate) reads: Classes,
     pub(crate) commits: Vec<(Ticket, Commit)>,
+    /// Commands to media engines that nobody has answered.
+    pub(crate) media: Vec<(Ticket, MediaRequest)>,
     sent: Vec<(SocketAddr, String)>,
 }
 
@@ -77,6 +80,7 @@ impl Table {
             told: Vec::new(),
             reads: Classes::ALL,
             commits: Vec::new(),
+            media: Vec::new(),
             sent: Vec::new(),
         }
     }
@@ -118,6 +122,7 @@ impl Table {
                     Some(verdict) => self.feed(Input::Decided { ticket, verdict: Box::new(verdict) }),
                     None => self.open.push((ticket, *question)),
                 },
+                Effect::Media { ticket, request } => self.media.push((ticket, *request)),
                 Effect::Withdraw { ticket } => self.withdrawn.push(ticket),
                 Effect::Tell(event) => self.told.push(event.kind),
                 Effect::Commit { ticket, commit } => self.commits.push((ticket, *commit)),

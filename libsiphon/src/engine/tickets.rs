@@ -37,6 +37,8 @@ pub(crate) enum Purpose {
     /// The store, about the value of `key`. A reply that may leave only then has its transaction and decision; nobody
     /// waits for a value that holds no longer what was undone.
     Commit { key: Text, undo: Option<Keep>, reply: Option<(Key, Box<Decision>)> },
+    /// A media engine, for a call.
+    MediaForCall { call: Key, job: u32 },
     /// A media engine, for the policy.
     MediaForPolicy { wait: Option<crate::policy::WaitId> },
 }

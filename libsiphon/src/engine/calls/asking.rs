@@ -106,6 +106,7 @@ impl Shard {
             flow,
             timer: None,
             question: None,
+            media: Default::default(),
             pending: Vec::new(),
             kept: Vec::new(),
         });

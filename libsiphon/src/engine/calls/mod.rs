@@ -6,10 +6,12 @@
 //! | `finding` | whose request inside a dialog this is |
 //! | `uas` | answering the peers' requests |
 //! | `uac` | sending requests of the legs |
+//! | `media` | its session in the media engine |
 //! | `asking` | questions and verdicts about a call |
 
 mod asking;
 mod finding;
+mod media;
 mod uac;
 mod uas;
 
@@ -42,6 +44,7 @@ pub(crate) struct Hosted {
     timer: Option<(TimerId, Instant)>,
     /// The question about it that is open.
     question: Option<Ticket>,
+    media: media::Session,
     /// Requests that look for their address, or have a transaction.
     pending: Vec<Pending>,
     /// 2xx responses that are sent again until their ACK comes.
@@ -116,11 +119,8 @@ impl Shard {
             }
             Output::Ask { event } => self.ask_about_call(key, *event, out),
             Output::Notify { event } => self.notify_about_call(key, *event, out),
-            // There is no media engine in this version of the shard: the call hears so at once.
-            Output::Media { job, .. } => {
-                self.calls.queue.push_back((key, Input::Media { job, sdp: None }));
-            }
-            Output::ReleaseMedia => {}
+            Output::Media { job, sdp } => self.rewrite_for_call(key, job, &sdp, out),
+            Output::ReleaseMedia => self.release_media_of_call(key, out),
             Output::Ended => self.forget_call(key, out),
         }
     }

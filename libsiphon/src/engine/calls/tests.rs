@@ -583,3 +583,108 @@ fn a_session_description_that_cannot_be_read_is_refused_488() {
     assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 488 Not Acceptable Here")]);
     nothing_is_left(&mut table);
 }
+
+/// A call whose media is anchored, on a node that has a media engine.
+fn anchored() -> Table {
+    let mut table = table(|q| match &q.kind {
+        QuestionKind::Request => calling(vec![CallAction::Anchor { profile: None }, dial(&[BOB])]),
+        _ => Some(Verdict::default()),
+    });
+    let desk = crate::proto::media::Desk::new(crate::proto::media::Profiles::default(), 1);
+    table.shard.node().media.store(Some(Arc::new(desk)));
+    table.receive(ALICE, &invite("", OFFER));
+    table
+}
+
+/// The media engine does, or does not do, the oldest command; what it was.
+#[track_caller]
+fn engine_answers(table: &mut Table, port: Option<u16>) -> (&'static str, Option<String>, Option<String>) {
+    let (ticket, request) = table.media.remove(0);
+    let party = request.command.party;
+    let result = match port {
+        Some(port) => Ok(crate::wire::ng::MediaReply {
+            instance: crate::wire::ng::InstanceName::new("192.0.2.99:2223"),
+            sdp: Some(format!("v=0\r\nm=audio {port} RTP/AVP 0\r\n").into_bytes().into()),
+            document: Default::default(),
+        }),
+        None => Err(crate::wire::ng::MediaFault::TimedOut),
+    };
+    table.feed(crate::engine::Input::MediaDone { ticket, result: Box::new(result) });
+    let text = |t: Option<crate::base::text::Text>| t.map(|t| t.to_string());
+    (request.command.action.verb(), text(party.from_tag), text(party.to_tag))
+}
+
+#[test]
+fn anchored_media_goes_through_the_engine_both_ways_and_is_deleted_at_the_end() {
+    let mut table = anchored();
+    assert_eq!(table.lines(), Vec::<String>::new(), "the offer first");
+    let (verb, caller, none) = engine_answers(&mut table, Some(30_000));
+    assert_eq!((verb, none), ("offer", None));
+    let (_, to_bob) = only(&mut table);
+    assert!(to_bob.contains("m=audio 30000") && !to_bob.contains("m=audio 4000"), "{to_bob}");
+    table.receive(BOB, &reply(&to_bob, "200 OK", "b1", BOB, OFFER));
+    assert_eq!(table.lines(), [format!("{BOB} ACK sip:x@192.0.2.20:5060 SIP/2.0")]);
+    let (verb, from, callee) = engine_answers(&mut table, Some(30_002));
+    assert_eq!((verb, &from), ("answer", &caller), "the offerer's tag comes first");
+    let (_, ok) = only(&mut table);
+    assert!(ok.starts_with("SIP/2.0 200") && ok.contains("m=audio 30002"), "{ok}");
+    table.receive(ALICE, &inside("ACK", "a2", 1, &ok, ALICE, "", ""));
+    table.receive(BOB, &inside("INVITE", "r1", 1, &to_bob, BOB, "", OFFER));
+    let (verb, from, to) = engine_answers(&mut table, Some(30_004));
+    assert_eq!((verb, from, to), ("offer", callee, caller));
+    sent(&mut table);
+    table.receive(ALICE, &inside("BYE", "a3", 2, &ok, ALICE, "", ""));
+    assert_eq!(engine_answers(&mut table, Some(0)).0, "delete");
+    assert!(table.media.is_empty());
+    nothing_is_left(&mut table);
+}
+
+#[test]
+fn an_engine_that_fails_is_a_failure_that_policy_hears_of() {
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let hear = heard.clone();
+    let mut table = anchored();
+    table.decide = Box::new(move |q| {
+        if let QuestionKind::Call(call) = &q.kind
+            && let CallEvent::Failed { code, reason, .. } = &call.event
+        {
+            hear.borrow_mut().push((*code, reason.to_string()));
+        }
+        Some(Verdict::default())
+    });
+    engine_answers(&mut table, None);
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 503 media")]);
+    assert_eq!(engine_answers(&mut table, None).0, "delete");
+    assert!(heard.borrow().is_empty(), "it did not say that it wants to hear");
+    nothing_is_left(&mut table);
+}
+
+#[test]
+fn a_callee_whose_answer_the_engine_cannot_take_is_hung_up_and_the_caller_refused() {
+    let mut table = anchored();
+    engine_answers(&mut table, Some(30_000));
+    let (_, to_bob) = only(&mut table);
+    table.receive(BOB, &reply(&to_bob, "200 OK", "b1", BOB, OFFER));
+    sent(&mut table);
+    engine_answers(&mut table, None);
+    let lines = table.lines();
+    assert_eq!(
+        lines,
+        [format!("{BOB} BYE sip:x@192.0.2.20:5060 SIP/2.0"), format!("{ALICE} SIP/2.0 503 media")]
+    );
+    engine_answers(&mut table, Some(0));
+    nothing_is_left(&mut table);
+}
+
+#[test]
+fn a_call_that_is_cancelled_while_the_engine_thinks_calls_nobody() {
+    let mut table = anchored();
+    let cancel = invite("", "").replace("INVITE sip:", "CANCEL sip:").replace("1 INVITE", "1 CANCEL");
+    table.receive(ALICE, &cancel);
+    let lines = table.lines();
+    assert_eq!(lines, [format!("{ALICE} SIP/2.0 200 OK"), format!("{ALICE} SIP/2.0 487 Request Terminated")]);
+    engine_answers(&mut table, Some(30_000));
+    assert_eq!(engine_answers(&mut table, Some(0)).0, "delete");
+    assert_eq!(table.lines(), Vec::<String>::new());
+    nothing_is_left(&mut table);
+}
