@@ -187,4 +187,6 @@ pub(crate) fn settings_of(node: &Node) -> Option<&b2bua::Settings> {
 }
 
 #[cfg(test)]
+mod session_tests;
+#[cfg(test)]
 mod tests;

@@ -11,23 +11,23 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-const CAROL: &str = "192.0.2.30:5060";
+pub(super) const CAROL: &str = "192.0.2.30:5060";
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     let calls = b2bua::Settings { host: "sbc.example.com".into(), ..b2bua::Settings::default() };
     Settings { b2bua: Some(Arc::new(calls)), ..Settings::default() }
 }
 
-fn dial(targets: &[&str]) -> CallAction {
+pub(super) fn dial(targets: &[&str]) -> CallAction {
     let targets = targets.iter().map(|at| Target::uri(format!("sip:bob@{at}"))).collect();
     CallAction::Dial(Box::new(Dial::of(targets)))
 }
 
-fn calling(actions: Vec<CallAction>) -> Option<Verdict> {
+pub(super) fn calling(actions: Vec<CallAction>) -> Option<Verdict> {
     Some(Verdict::of(Decision::Call(actions)))
 }
 
-fn everything() -> Interest {
+pub(super) fn everything() -> Interest {
     Interest {
         failures: true,
         cancels: true,
@@ -39,7 +39,7 @@ fn everything() -> Interest {
 }
 
 /// Dials bob, and has nothing to say to anything else.
-fn to_bob(question: &Question) -> Option<Verdict> {
+pub(super) fn to_bob(question: &Question) -> Option<Verdict> {
     match &question.kind {
         QuestionKind::Request if question.may_call.is_some() => calling(vec![dial(&[BOB])]),
         QuestionKind::Request => Some(Verdict::of(Decision::Reply(ReplySpec::code(405)))),
@@ -47,29 +47,29 @@ fn to_bob(question: &Question) -> Option<Verdict> {
     }
 }
 
-fn table(decide: impl FnMut(&Question) -> Option<Verdict> + 'static) -> Table {
+pub(super) fn table(decide: impl FnMut(&Question) -> Option<Verdict> + 'static) -> Table {
     Table::with(settings(), decide)
 }
 
 /// The value of a header field.
-fn value<'a>(message: &'a str, name: &str) -> &'a str {
+pub(super) fn value<'a>(message: &'a str, name: &str) -> &'a str {
     let line = message.lines().find(|l| l.split(':').next().is_some_and(|n| n.eq_ignore_ascii_case(name)));
     line.and_then(|l| l.split_once(':')).map(|(_, v)| v.trim()).unwrap_or_default()
 }
 
-fn tag(address: &str) -> &str {
+pub(super) fn tag(address: &str) -> &str {
     address.split(";tag=").nth(1).unwrap_or_default()
 }
 
-fn uri(address: &str) -> &str {
+pub(super) fn uri(address: &str) -> &str {
     address.split(['<', '>']).nth(1).unwrap_or_default()
 }
 
-const OFFER: &str =
+pub(super) const OFFER: &str =
     "v=0\no=alice 1 1 IN IP4 192.0.2.10\ns=-\nc=IN IP4 192.0.2.10\nt=0 0\nm=audio 4000 RTP/AVP 0\n";
 
 /// `more` are further header lines, each with its line feed.
-fn invite(more: &str, body: &str) -> String {
+pub(super) fn invite(more: &str, body: &str) -> String {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\n" };
     let body = body.replace('\n', "\r\n");
     format!(
@@ -82,7 +82,7 @@ fn invite(more: &str, body: &str) -> String {
 }
 
 /// What `request`'s receiver answers.
-fn reply(request: &str, status: &str, to_tag: &str, contact: &str, body: &str) -> String {
+pub(super) fn reply(request: &str, status: &str, to_tag: &str, contact: &str, body: &str) -> String {
     let mut text = format!("SIP/2.0 {status}\n");
     for line in request.lines() {
         let name = line.split(':').next().unwrap_or_default();
@@ -99,7 +99,15 @@ fn reply(request: &str, status: &str, to_tag: &str, contact: &str, body: &str) -
 }
 
 /// A request inside the dialog that `seen`, a response (to the caller) or request (to the callee), belongs to.
-fn inside(method: &str, branch: &str, cseq: u32, seen: &str, from: &str, more: &str, body: &str) -> String {
+pub(super) fn inside(
+    method: &str,
+    branch: &str,
+    cseq: u32,
+    seen: &str,
+    from: &str,
+    more: &str,
+    body: &str,
+) -> String {
     let is_response = seen.starts_with("SIP/2.0");
     let (own, other) = match is_response {
         true => (value(seen, "From"), value(seen, "To")),
@@ -116,20 +124,20 @@ fn inside(method: &str, branch: &str, cseq: u32, seen: &str, from: &str, more: &
     )
 }
 
-fn sent(table: &mut Table) -> Vec<(String, String)> {
+pub(super) fn sent(table: &mut Table) -> Vec<(String, String)> {
     table.sent_mut().drain(..).map(|(to, text)| (to.to_string(), text)).collect()
 }
 
 /// The one message sent since the last look.
 #[track_caller]
-fn only(table: &mut Table) -> (String, String) {
+pub(super) fn only(table: &mut Table) -> (String, String) {
     let mut all = sent(table);
     assert_eq!(all.len(), 1, "{all:#?}");
     all.remove(0)
 }
 
 /// A call that is up: the INVITE bob got, and the 200 alice got.
-fn up(table: &mut Table) -> (String, String) {
+pub(super) fn up(table: &mut Table) -> (String, String) {
     table.receive(ALICE, &invite("", OFFER));
     let (_, to_bob) = only(table);
     table.receive(BOB, &reply(&to_bob, "200 OK", "b1", BOB, OFFER));
@@ -144,7 +152,7 @@ fn up(table: &mut Table) -> (String, String) {
 }
 
 #[track_caller]
-fn nothing_is_left(table: &mut Table) {
+pub(super) fn nothing_is_left(table: &mut Table) {
     table.advance(Duration::from_secs(200));
     assert_eq!((table.shard.calls(), table.shard.dialogs()), (0, 0), "calls and dialogs");
     assert_eq!(table.shard.transactions(), (0, 0), "transactions");

@@ -1,7 +1,8 @@
 //! The call, and where each input goes.
 
+use super::early::{Held, How};
 use super::exchange::Exchange;
-use super::leg::{Invite, Leg, LegId, LegState};
+use super::leg::{DialogId, End, Invite, Leg, LegDialog, LegId, LegState};
 use super::port::{Answer, ClientRef, Env, Input, Output, ServerRef, Settings, Vars};
 use super::setup::{Failure, Run};
 use super::staging::Job;
@@ -36,6 +37,8 @@ pub(super) enum Purpose {
     Exchange(u32),
     /// The BYE of a leg.
     Bye(LegId),
+    /// A PRACK that nobody waits for.
+    Prack,
 }
 
 /// What policy is being asked about.
@@ -81,6 +84,8 @@ pub struct Call {
     /// What waits behind the open question, in order.
     pub(super) waiting: VecDeque<Asking>,
     pub(super) jobs: VecDeque<Job>,
+    /// A 2xx to the caller that waits for a PRACK.
+    pub(super) held: Option<Held>,
     pub(super) interest: Interest,
     pub(super) vars: Vars,
     pub(super) login: Option<Login>,
@@ -138,6 +143,7 @@ impl Call {
             asking: None,
             waiting: VecDeque::new(),
             jobs: VecDeque::new(),
+            held: None,
             interest: Interest::default(),
             vars: Vec::new(),
             login: None,
@@ -255,7 +261,7 @@ impl Call {
             return;
         }
         match self.asking.take() {
-            Some(Asking::Provisional(leg, response)) if !dropped => {
+            Some(Asking::Provisional(leg, response)) if !dropped || self.is_owed(leg, &response) => {
                 self.pass_provisional(leg, &edited.unwrap_or(response), env);
             }
             Some(Asking::Provisional(..)) => {}
@@ -375,6 +381,14 @@ impl Call {
         self.legs.iter_mut().find(|leg| leg.id == id)
     }
 
+    pub(super) fn dialog_at(&mut self, end: End) -> Option<&mut LegDialog> {
+        self.leg(end.leg)?.dialog_at(end.dialog)
+    }
+
+    pub(super) fn new_dialog_id(&mut self) -> DialogId {
+        DialogId(self.new_number())
+    }
+
     pub(super) fn new_leg_id(&mut self) -> LegId {
         let id = LegId(self.next_leg);
         self.next_leg = self.next_leg.saturating_add(1);
@@ -423,8 +437,11 @@ impl Call {
             body: spec.body.as_ref().map(|(t, b)| (t.clone(), b.as_slice().into())),
         };
         match spec.code {
-            101..=199 => env.push(Output::Respond { server, answer: Box::new(answer) }),
-            200..=299 => self.answer_caller(server, answer, None, env),
+            101..=199 => {
+                self.make_way_for_progress(&answer.to_tag, env);
+                self.tell_caller(server, Box::new(answer), How::default(), env);
+            }
+            200..=299 => self.succeed(server, answer, None, env),
             _ => {
                 self.refuse_caller(env);
                 env.push(Output::Respond { server, answer: Box::new(answer) });
@@ -471,7 +488,7 @@ impl Call {
             Purpose::Invite(leg) => self.on_invite_response(leg, client, &response, &flow, env),
             Purpose::Exchange(number) => self.on_exchange_response(number, &response, env),
             Purpose::Bye(leg) if response.status() >= 200 => self.leg_gone(leg, env),
-            Purpose::Bye(_) => {}
+            Purpose::Bye(_) | Purpose::Prack => {}
         }
     }
 
@@ -481,6 +498,7 @@ impl Call {
             Purpose::Invite(leg) => self.target_failed(leg, Failure::local(status), env),
             Purpose::Exchange(number) => self.exchange_failed(number, status, env),
             Purpose::Bye(leg) => self.leg_gone(leg, env),
+            Purpose::Prack => {}
         }
     }
 

@@ -70,8 +70,9 @@ impl Call {
     }
 
     /// No question is open any more, and nothing waits for the media engine.
-    fn withdraw(&mut self, env: &mut Env<'_>) {
+    pub(super) fn withdraw(&mut self, env: &mut Env<'_>) {
         self.asking = None;
+        self.held = None;
         self.waiting.clear();
         self.run = None;
         let jobs = std::mem::take(&mut self.jobs);
@@ -173,6 +174,7 @@ impl Call {
                 self.ring_timeout(id, env);
             } else {
                 self.unacked_due(id, env);
+                self.assured_due(id, env);
             }
         }
     }

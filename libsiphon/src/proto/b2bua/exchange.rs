@@ -1,31 +1,58 @@
 //! Requests inside the call: what one side asks, the other answers.
 
 use super::call::{Call, Phase, Purpose};
-use super::leg::{Leg, LegId, LegState, Unacked};
+use super::leg::{End, LegId, LegState, Unacked};
 use super::port::{Answer, ClientRef, Env, Output, ServerRef};
 use super::staging::Item;
-use super::writing;
+use super::writing::{self, Body};
 use crate::base::flow::Flow;
 use crate::base::text::Text;
-use crate::policy::Initiator;
+use crate::policy::{Header, Initiator};
+use crate::proto::session::{Carrier, Direction};
 use crate::wire::sip::{Message, Method};
 
 /// A request on its way from one leg to the other.
 #[derive(Clone, Debug)]
 pub(super) struct Exchange {
     pub(super) number: u32,
-    pub(super) from: LegId,
+    pub(super) from: End,
     pub(super) server: ServerRef,
-    pub(super) to: LegId,
+    pub(super) to: End,
     pub(super) client: Option<ClientRef>,
     pub(super) method: Method,
+    /// The method it was sent on with.
+    pub(super) sent_as: Method,
     /// CSeq number of the request as received.
     pub(super) cseq: u32,
     /// CSeq number of the request as sent.
     pub(super) sent_cseq: u32,
     pub(super) has_body: bool,
+    /// The session description it told, once it has left.
+    pub(super) said: Option<Body>,
     /// The final response waits for the media engine.
     pub(super) is_answered: bool,
+}
+
+/// A request that goes on to the other side.
+pub(super) struct Passage<'a> {
+    pub(super) from: End,
+    pub(super) to: End,
+    pub(super) server: ServerRef,
+    pub(super) request: &'a Message,
+    pub(super) sent_as: Method,
+    /// Header fields that go with it.
+    pub(super) headers: Vec<Header>,
+    pub(super) is_offer: bool,
+}
+
+/// What a request and its responses are to the session: the request, its 2xx, any other final response.
+fn carriers(method: Method) -> Option<[Carrier; 3]> {
+    match method {
+        Method::Invite => Some([Carrier::Invite, Carrier::InviteOk, Carrier::InviteFailed]),
+        Method::Update => Some([Carrier::Update, Carrier::UpdateOk, Carrier::UpdateFailed]),
+        Method::Prack => Some([Carrier::Prack, Carrier::PrackOk, Carrier::PrackFailed]),
+        _ => None,
+    }
 }
 
 impl Exchange {
@@ -57,6 +84,7 @@ impl Call {
         if dialog.dialog.received(&request).is_err() {
             return self.answer_inside(id, server, 500, env);
         }
+        let from = End { leg: id, dialog: dialog.id };
         let method = request.method();
         if method == Method::Bye {
             return self.on_bye(id, server, &request, env);
@@ -64,7 +92,7 @@ impl Call {
         if self.leg(id).is_none_or(|leg| !leg.is_live()) || self.phase == Phase::Ending {
             return self.answer_inside(id, server, 481, env);
         }
-        let unknown: Vec<Text> = writing::unsupported(&request);
+        let unknown: Vec<Text> = writing::unsupported(&request, env.settings);
         if !unknown.is_empty() {
             return self.refuse_options(id, server, &unknown, env);
         }
@@ -74,11 +102,14 @@ impl Call {
             if leg.flow.is_some() {
                 leg.flow = writing::needed_flow(&request, &flow).or(leg.flow);
             }
-            if let Some(dialog) = leg.dialog() {
+            if let Some(dialog) = leg.dialog_at(from.dialog) {
                 dialog.dialog.refresh(&request);
             }
         }
-        self.pass_request(id, server, &request, env);
+        match method {
+            Method::Prack => self.on_prack(from, server, &request, env),
+            _ => self.pass_request(from, server, &request, env),
+        }
     }
 
     fn refuse_options(&mut self, id: LegId, server: ServerRef, unknown: &[Text], env: &mut Env<'_>) {
@@ -89,31 +120,49 @@ impl Call {
     }
 
     /// Sends a request on to the other side.
-    fn pass_request(&mut self, from: LegId, server: ServerRef, request: &Message, env: &mut Env<'_>) {
+    fn pass_request(&mut self, from: End, server: ServerRef, request: &Message, env: &mut Env<'_>) {
         let method = request.method();
-        let Some(to) = self.counterpart(from, request) else {
-            return self.answer_alone(from, server, request, env);
+        let changes = matches!(method, Method::Invite | Method::Update);
+        let Some(side) = self.other_side(from) else {
+            return self.answer_alone(from.leg, server, request, env);
         };
         if self.exchanges.len() >= env.settings.max_exchanges {
-            return self.answer_inside(from, server, 503, env);
+            return self.answer_inside(from.leg, server, 503, env);
         }
-        if !self.is_readable(writing::body_of(request).as_ref(), env.settings) {
-            return self.answer_inside(from, server, 488, env);
+        let body = writing::body_of(request);
+        if !self.is_readable(body.as_ref(), env.settings) {
+            return self.answer_inside(from.leg, server, 488, env);
         }
-        let changes = matches!(method, Method::Invite | Method::Update);
-        if changes && let Some(code) = self.session_is_busy(from, to) {
-            return self.refuse_change(from, server, code, env);
+        if self.leg(side).is_none_or(|leg| !leg.is_live()) {
+            return self.answer_inside(from.leg, server, 481, env);
         }
-        if self.leg(to).is_none_or(|leg| !leg.is_live() || leg.dialogs.is_empty()) {
-            return self.answer_inside(from, server, 481, env);
+        let Some(to) = self.counterpart(from) else {
+            // The other side has not heard of this dialog yet.
+            return self.refuse_change(from.leg, server, 500, env);
+        };
+        if changes && let Some(code) = self.session_is_busy(from, to, request) {
+            return self.refuse_change(from.leg, server, code, env);
         }
+        if let (Some([asked, ..]), Some(dialog)) = (carriers(method), self.dialog_at(from)) {
+            dialog.note(Direction::Received, asked, request.cseq(), describes(body.as_ref()));
+        }
+        let headers = self.passed(request, env.settings);
+        self.pass_on(Passage { from, to, server, request, sent_as: method, headers, is_offer: true }, env);
+    }
+
+    pub(super) fn pass_on(&mut self, passage: Passage<'_>, env: &mut Env<'_>) {
+        let Passage { from, to, server, request, sent_as, headers, is_offer } = passage;
         let number = self.new_number();
         let client = self.new_client(Purpose::Exchange(number));
-        let headers = self.passed(request, env.settings);
-        let Some(leg) = self.leg(to) else { return };
-        let Some(outgoing) = writing::inside(leg, request, headers) else { return };
+        let method = request.method();
+        let Some(leg) = self.leg(to.leg) else { return };
+        let other_method = Some(sent_as).filter(|sent_as| *sent_as != method);
+        let Some(outgoing) = writing::inside(leg, to.dialog, request, other_method, headers) else { return };
         let sent_cseq = outgoing.cseq;
         let has_body = outgoing.body.is_some();
+        if let (Some([asked, ..]), Some(dialog)) = (carriers(sent_as), leg.dialog_at(to.dialog)) {
+            dialog.note(Direction::Sent, asked, sent_cseq, describes(outgoing.body.as_ref()));
+        }
         self.exchanges.push(Exchange {
             number,
             from,
@@ -121,29 +170,42 @@ impl Call {
             to,
             client: Some(client),
             method,
+            sent_as,
             cseq: request.cseq(),
             sent_cseq,
             has_body,
+            said: None,
             is_answered: false,
         });
-        let item = Item::Request { exchange: number, client, leg: to, request: Box::new(outgoing) };
-        self.stage(item, from, to, true, env);
+        let item = Item::Request { exchange: number, client, leg: to.leg, request: Box::new(outgoing) };
+        self.stage(item, from.leg, to.leg, is_offer, env);
     }
 
     /// The leg a request goes to: the other side, or in the early phase the leg whose dialog the caller's tag names.
-    fn counterpart(&mut self, from: LegId, request: &Message) -> Option<LegId> {
-        if let Some(other) = self.other(from) {
+    fn other_side(&mut self, from: End) -> Option<LegId> {
+        if let Some(other) = self.other(from.leg) {
             return Some(other);
         }
-        match from {
-            LegId::CALLER => {
-                let tag = request.to_tag()?;
-                let caller = self.legs.first()?;
-                let dialog = caller.dialogs.iter().find(|d| &*d.dialog.local_tag == tag)?;
-                dialog.other.as_ref().map(|(leg, _)| *leg)
-            }
+        match from.leg {
+            LegId::CALLER => Some(self.dialog_at(from)?.other.as_ref()?.0),
             _ => Some(LegId::CALLER),
         }
+    }
+
+    /// The dialog that stands for this one on the other side.
+    pub(super) fn counterpart(&mut self, from: End) -> Option<End> {
+        let side = self.other_side(from)?;
+        let dialog = self.dialog_at(from)?;
+        let (tag, other) = (dialog.dialog.remote_tag.clone(), dialog.other.clone());
+        let leg = self.leg(side)?;
+        let dialog = match (leg.state, leg.is_sent()) {
+            (LegState::Early, true) => leg.dialog_with(&other.filter(|(leg, _)| *leg == side)?.1)?.id,
+            (LegState::Early, false) => {
+                leg.dialogs.iter().find(|d| d.other == Some((from.leg, tag.clone())))?.id
+            }
+            _ => leg.dialogs.first()?.id,
+        };
+        Some(End { leg: side, dialog })
     }
 
     /// This node is the other side.
@@ -157,25 +219,23 @@ impl Call {
     }
 
     /// Why the session cannot change now: 491 when the other side is at it (RFC 3261 14.2), 500 when the same side has
-    /// not seen its last change through.
-    fn session_is_busy(&mut self, from: LegId, to: LegId) -> Option<u16> {
-        let pending = self.exchanges.iter().find(|e| e.changes_session());
-        if let Some(pending) = pending {
-            return Some(if pending.from == from { 500 } else { 491 });
+    /// not seen its last change through, 488 when it is none.
+    fn session_is_busy(&mut self, from: End, to: End, request: &Message) -> Option<u16> {
+        let [asked, ..] = carriers(request.method())?;
+        let sdp = describes(writing::body_of(request).as_ref());
+        let heard = self.dialog_at(from)?.session.check(Direction::Received, asked, request.cseq(), sdp);
+        if let Err(fault) = heard {
+            return Some(fault.status().unwrap_or(500));
         }
-        let unacked = |leg: &mut Leg| leg.unacked.is_some();
-        // Our own 2xx to this side is not acknowledged: its INVITE goes on still.
-        if self.leg(from).is_some_and(unacked) {
-            return Some(500);
-        }
-        if self.leg(to).is_some_and(unacked) {
+        // The ACK of the other side to our own 2xx has not come: that INVITE goes on still.
+        if self.leg(to.leg).is_some_and(|leg| leg.unacked.is_some()) {
             return Some(491);
         }
-        (self.phase == Phase::Setup && self.leg(from).is_some_and(|l| l.state == LegState::Confirmed))
-            .then_some(491)
+        let said = self.dialog_at(to)?.session.check(Direction::Sent, asked, 0, sdp);
+        said.is_err().then_some(491)
     }
 
-    fn refuse_change(&mut self, id: LegId, server: ServerRef, code: u16, env: &mut Env<'_>) {
+    pub(super) fn refuse_change(&mut self, id: LegId, server: ServerRef, code: u16, env: &mut Env<'_>) {
         let to_tag = self.own_tag(id);
         let mut headers = Vec::new();
         if code == 500 {
@@ -205,29 +265,44 @@ impl Call {
         let succeeded = status / 100 == 2;
         let body = writing::body_of(response);
         let mut owes = None;
+        if let (Some([_, ok, failed]), Some(dialog)) =
+            (carriers(exchange.sent_as), self.dialog_at(exchange.to))
+        {
+            let carrier = if succeeded { ok } else { failed };
+            dialog.note(Direction::Received, carrier, exchange.sent_cseq, describes(body.as_ref()));
+            if succeeded && exchange.said.is_some() {
+                dialog.said = exchange.said.clone();
+            }
+        }
         if succeeded && exchange.changes_session() {
-            if let Some(dialog) = self.leg(exchange.to).and_then(Leg::dialog) {
+            if let Some(dialog) = self.dialog_at(exchange.to) {
                 dialog.dialog.refresh(response);
             }
             if exchange.method == Method::Invite {
                 match exchange.has_body {
-                    true => self.acknowledge(exchange.to, exchange.sent_cseq, None, env),
-                    false => owes = Some((exchange.to, exchange.sent_cseq)),
+                    true => self.acknowledge(exchange.to.leg, exchange.sent_cseq, None, env),
+                    false => owes = Some((exchange.to.leg, exchange.sent_cseq)),
                 }
             }
         }
+        let code = match status {
+            401 | 407 => 403,
+            // The offer of a PRACK that went on in an UPDATE.
+            300.. if exchange.sent_as != exchange.method => 488,
+            status => status,
+        };
         let answer = Answer {
-            code: if matches!(status, 401 | 407) { 403 } else { status },
-            reason: (!matches!(status, 401 | 407)).then(|| response.reason().into()),
-            to_tag: self.own_tag(exchange.from),
-            contact: (exchange.changes_session() && succeeded).then(|| self.own_contact(exchange.from)),
+            code,
+            reason: (code == status).then(|| response.reason().into()),
+            to_tag: self.tag_of(exchange.from),
+            contact: (exchange.changes_session() && succeeded).then(|| self.own_contact(exchange.from.leg)),
             headers: self.passed(response, env.settings),
             body,
         };
         let is_offer = owes.is_some();
         let item = Item::Response { exchange: number, answer: Box::new(answer), owes };
-        self.stage(item, exchange.to, exchange.from, is_offer, env);
-        self.dialog_may_be_dead(exchange.to, exchange.method, status, env);
+        self.stage(item, exchange.to.leg, exchange.from.leg, is_offer, env);
+        self.dialog_may_be_dead(exchange.to.leg, exchange.sent_as, status, env);
     }
 
     /// A 2xx of a re-INVITE came again after its exchange was over.
@@ -248,8 +323,13 @@ impl Call {
             return;
         };
         let exchange = self.exchanges.remove(at);
-        self.answer_inside(exchange.from, exchange.server, status, env);
-        self.dialog_may_be_dead(exchange.to, exchange.method, status, env);
+        if let (Some([.., failed]), Some(dialog)) = (carriers(exchange.sent_as), self.dialog_at(exchange.to))
+        {
+            dialog.note(Direction::Received, failed, exchange.sent_cseq, false);
+        }
+        self.note_conclusion(&exchange, false, None);
+        self.answer_inside(exchange.from.leg, exchange.server, status, env);
+        self.dialog_may_be_dead(exchange.to.leg, exchange.sent_as, status, env);
     }
 
     /// 481 ends the dialog, and so does a re-INVITE nobody answers (RFC 3261 12.2.1.2, 14.1; RFC 5057 5.1).
@@ -259,10 +339,25 @@ impl Call {
             408 => matches!(method, Method::Invite | Method::Update),
             _ => false,
         };
-        if dead {
+        // A fork that fails before the answer leaves the others.
+        if dead && self.leg(id).is_some_and(|leg| leg.state != LegState::Early) {
             self.hang_up(Initiator::Siphon, None, Some("the other side is gone"), env);
-            let _ = id;
         }
+    }
+
+    /// What the response to whoever asked is to the session there.
+    fn note_conclusion(&mut self, exchange: &Exchange, succeeded: bool, body: Option<&Body>) {
+        let Some([_, ok, failed]) = carriers(exchange.method) else { return };
+        let Some(dialog) = self.dialog_at(exchange.from) else { return };
+        let sdp = describes(body);
+        dialog.note(Direction::Sent, if succeeded { ok } else { failed }, exchange.cseq, sdp);
+        if succeeded && sdp {
+            dialog.said = body.cloned();
+        }
+    }
+
+    fn tag_of(&mut self, end: End) -> Text {
+        self.dialog_at(end).map(|d| d.dialog.local_tag.clone()).unwrap_or_default()
     }
 
     /// The response goes to whoever asked.
@@ -276,10 +371,14 @@ impl Call {
         let Some(at) = self.exchanges.iter().position(|e| e.number == number) else { return };
         let exchange = self.exchanges.remove(at);
         let succeeded = answer.code / 100 == 2;
+        self.note_conclusion(&exchange, succeeded, answer.body.as_ref());
         env.push(Output::Respond { server: exchange.server, answer: Box::new(answer) });
         if exchange.method == Method::Invite && succeeded {
             let (now, settings) = (env.now, env.settings);
-            if let Some(leg) = self.leg(exchange.from) {
+            if let Some(leg) = self.leg(exchange.from.leg) {
+                if let Some(last) = leg.unacked.take() {
+                    env.push(Output::Settled { server: last.server });
+                }
                 leg.unacked = Some(Unacked {
                     server: exchange.server,
                     cseq: exchange.cseq,
@@ -305,7 +404,7 @@ impl Call {
     /// The call ends: requests that wait for an answer get 487 (RFC 3261 15.1.2).
     pub(super) fn refuse_exchanges(&mut self, env: &mut Env<'_>) {
         for exchange in std::mem::take(&mut self.exchanges) {
-            self.answer_inside(exchange.from, exchange.server, 487, env);
+            self.answer_inside(exchange.from.leg, exchange.server, 487, env);
             if let Some(client) = exchange.client.filter(|_| exchange.method == Method::Invite) {
                 env.push(Output::Cancel { client });
             }
@@ -313,7 +412,14 @@ impl Call {
     }
 }
 
-/// A body that describes a session.
+/// Whether a body describes a session, as itself or as a part.
+pub(super) fn describes(body: Option<&Body>) -> bool {
+    let is_multipart =
+        |kind: &str| kind.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/"));
+    body.is_some_and(|(kind, _)| is_sdp(kind) || is_multipart(kind))
+}
+
+/// A body that is a session description.
 pub(super) fn is_sdp(content_type: &str) -> bool {
     let kind = content_type.split(';').next().unwrap_or_default();
     kind.trim().eq_ignore_ascii_case("application/sdp")

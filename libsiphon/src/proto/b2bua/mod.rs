@@ -10,6 +10,7 @@
 //! | `call` | the call, and where each input goes |
 //! | `setup` | targets, forks, provisional and final responses of the B side |
 //! | `success` | the 2xx to the caller, its copies, the ACKs |
+//! | `early` | reliable provisional responses and their PRACKs |
 //! | `exchange` | requests inside the call, from one side to the other |
 //! | `ending` | BYE, CANCEL, and who still owes what |
 //! | `staging` | bodies on their way through the media engine, in order |
@@ -19,6 +20,7 @@
 
 mod call;
 mod description;
+mod early;
 mod ending;
 mod exchange;
 pub mod headers;

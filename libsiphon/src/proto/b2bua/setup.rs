@@ -73,6 +73,11 @@ impl Call {
         if !self.is_readable(super::writing::body_of(&self.invite).as_ref(), env.settings) {
             return self.reply_to_caller(&ReplySpec::code(488), env);
         }
+        let unknown = self.caller_request().map(|r| super::writing::unsupported(r, env.settings));
+        if let Some(unknown) = unknown.filter(|tags| !tags.is_empty()) {
+            let headers = vec![(Text::from("Unsupported"), Text::from(unknown.join(", ")))];
+            return self.reply_to_caller(&ReplySpec { headers, ..ReplySpec::code(420) }, env);
+        }
         let targets = dial.targets.clone();
         let groups = match dial.strategy {
             Strategy::Parallel => VecDeque::from([targets]),
@@ -120,7 +125,8 @@ impl Call {
         };
         let client = self.new_client(Purpose::Invite(id));
         let (request, sent) = self.first_invite(&dial, &target, &call_id, &tag, env);
-        let has_offer = request.body.is_some();
+        let has_offer = super::exchange::describes(request.body.as_ref());
+        let reliable = self.offers_reliable(env.settings);
         env.push(Output::Found { leg: id, call_id: call_id.clone(), local_tag: tag });
         self.legs.push(Leg {
             id,
@@ -138,6 +144,7 @@ impl Call {
                 target,
                 request: request.clone(),
                 has_offer,
+                reliable,
                 cancelled: false,
                 give_up: Some(env.now + dial.timeout),
                 timeout: dial.timeout,
@@ -195,7 +202,7 @@ impl Call {
         if response.status() == 100 {
             return;
         }
-        let most = env.settings.max_early;
+        let (most, number) = (env.settings.max_early, self.new_dialog_id());
         let Some(leg) = self.leg(id) else { return };
         if leg.state != LegState::Early {
             return;
@@ -211,14 +218,17 @@ impl Call {
             }
             let Invite::Sent(sent) = &leg.invite else { return };
             let Ok(dialog) = Dialog::uac(&sent.sent, response) else { return };
-            leg.dialogs.push(LegDialog { dialog, other: None, ack: None, is_confirmed: false });
+            let dialog = LegDialog::called(number, dialog, sent);
+            leg.dialogs.push(dialog);
         } else if let Some(known) = leg.dialog_with(tag) {
             known.dialog.refresh(response);
         }
         if leg.flow.is_none() {
             leg.flow = super::writing::needed_flow(response, flow);
         }
-        self.ask(Asking::Provisional(id, response.clone()), env);
+        if self.hear(id, response, env) {
+            self.ask(Asking::Provisional(id, response.clone()), env);
+        }
     }
 
     /// A provisional response goes to the caller, under the tag that stands for its dialog.
@@ -236,8 +246,10 @@ impl Call {
             headers: self.passed(response, env.settings),
             body: super::writing::body_of(response),
         };
-        let item = Item::Provisional { server, answer: Box::new(answer) };
-        self.stage(item, id, LegId::CALLER, false, env);
+        let how = self.how_it_came(id, response);
+        let is_offer = how.owed.is_some();
+        let item = Item::Provisional { server, answer: Box::new(answer), how };
+        self.stage(item, id, LegId::CALLER, is_offer, env);
     }
 
     /// The tag towards the caller that stands for a dialog of a B-leg: the first takes the tag of the INVITE's plain
@@ -251,10 +263,12 @@ impl Call {
         let Invite::Received { request, tag, .. } = &caller.invite else { return Text::default() };
         let tag = if caller.dialogs.is_empty() { tag.clone() } else { env.tag() };
         let (request, call_id) = (request.clone(), caller.call_id.clone());
+        let number = self.new_dialog_id();
         if let Ok(dialog) = Dialog::uas(&request, &tag)
             && let Some(caller) = self.legs.first_mut()
         {
-            caller.dialogs.push(LegDialog { dialog, other: Some(other), ack: None, is_confirmed: false });
+            let dialog = LegDialog::calling(number, dialog, &request);
+            caller.dialogs.push(LegDialog { other: Some(other), ..dialog });
             env.push(Output::Found { leg: LegId::CALLER, call_id, local_tag: tag.clone() });
         }
         tag
@@ -332,8 +346,12 @@ impl Call {
 
     /// The ring time-out of a target (RFC 3261 16.8 for a proxy; here the caller of the leg decides).
     pub(super) fn ring_timeout(&mut self, id: LegId, env: &mut Env<'_>) {
+        self.give_target_up(id, Failure::local(408), env);
+    }
+
+    /// Cancels a target that rings and goes on to the next.
+    pub(super) fn give_target_up(&mut self, id: LegId, failure: Failure, env: &mut Env<'_>) {
         self.cancel_target(id, env);
-        let failure = Failure::local(408);
         if self.best.as_ref().is_none_or(|best| failure.rank() < best.rank()) {
             self.best = Some(failure);
         }

@@ -5,8 +5,9 @@
 //! before it. What must not wait (BYE, CANCEL, ACK to an answer) does not.
 
 use super::call::Call;
-use super::exchange::is_sdp;
-use super::leg::{LegId, LegState};
+use super::early::How;
+use super::exchange::{describes, is_sdp};
+use super::leg::{Leg, LegId, LegState};
 use super::port::{Answer, ClientRef, Env, Outgoing, Output, Sdp, ServerRef};
 use super::setup::Failure;
 use super::writing::Body;
@@ -36,7 +37,7 @@ pub(super) enum Item {
     /// The INVITE of a leg.
     Invite { leg: LegId, client: ClientRef, request: Box<Outgoing> },
     /// A provisional response to the caller.
-    Provisional { server: ServerRef, answer: Box<Answer> },
+    Provisional { server: ServerRef, answer: Box<Answer>, how: How },
     /// The 2xx to the caller.
     Success { server: ServerRef, answer: Box<Answer>, owes: Option<(LegId, u32)> },
     /// A request inside the call.
@@ -126,17 +127,22 @@ impl Call {
         match item {
             Item::Invite { leg, client, request } => {
                 let calls = self.leg(leg).is_some_and(|l| l.state == LegState::Early);
+                // What is sent again with credentials is what the media engine made of it.
+                if let Some(sent) = self.leg(leg).and_then(Leg::sent) {
+                    sent.request.body = request.body.clone();
+                }
                 if calls {
                     env.push(Output::Send { client, leg, request });
                 }
             }
-            Item::Provisional { server, answer } => {
-                if self.caller().is_some_and(|(_, _, answered)| !answered) {
-                    env.push(Output::Respond { server, answer });
+            Item::Provisional { server, answer, how } => self.tell_caller(server, answer, how, env),
+            Item::Success { server, answer, owes } => self.succeed(server, *answer, owes, env),
+            Item::Request { exchange, client, leg, request } => {
+                if let Some(exchange) = self.exchanges.iter_mut().find(|e| e.number == exchange) {
+                    exchange.said = request.body.clone().filter(|body| describes(Some(body)));
                 }
+                env.push(Output::Send { client, leg, request });
             }
-            Item::Success { server, answer, owes } => self.answer_caller(server, *answer, owes, env),
-            Item::Request { client, leg, request, .. } => env.push(Output::Send { client, leg, request }),
             Item::Response { exchange, answer, owes } => self.conclude(exchange, *answer, owes, env),
             Item::Ack { leg, cseq, body } => {
                 if self.leg(leg).is_some_and(|l| l.state == LegState::Confirmed) {
@@ -151,9 +157,13 @@ impl Call {
         match item {
             Item::Invite { leg, .. } => self.target_failed(leg, Failure::media(), env),
             // The caller hears that it rings, and nothing of early media.
-            Item::Provisional { server, mut answer } => {
+            Item::Provisional { server, mut answer, how } => {
                 answer.body = None;
-                self.emit(Item::Provisional { server, answer }, env);
+                self.emit(Item::Provisional { server, answer, how: How::default() }, env);
+                // An offer that nobody can be shown is never answered.
+                if let Some(owed) = how.owed {
+                    self.give_target_up(owed.to.leg, Failure::media(), env);
+                }
             }
             Item::Success { .. } => self.success_without_media(env),
             Item::Request { exchange, .. } => self.exchange_failed(exchange, 503, env),

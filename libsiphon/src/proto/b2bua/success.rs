@@ -1,6 +1,7 @@
 //! Answers: the 2xx of a target, the 2xx to the caller with its copies, and both ACKs (RFC 3261 13.2.2.4, 13.3.1.4).
 
 use super::call::{Asking, Call, Phase, Purpose};
+use super::exchange::describes;
 use super::leg::{Invite, Leg, LegDialog, LegId, LegState, Unacked};
 use super::port::{Answer, Env, Outgoing, Output, ServerRef};
 use super::setup::Failure;
@@ -9,6 +10,7 @@ use super::writing;
 use crate::base::flow::Flow;
 use crate::policy::Initiator;
 use crate::proto::dialog::Dialog;
+use crate::proto::session::{Carrier, Direction, Meaning};
 use crate::wire::sip::Message;
 
 impl Call {
@@ -18,20 +20,25 @@ impl Call {
         if self.acknowledge_copy(response, env) {
             return;
         }
+        let number = self.new_dialog_id();
         let Some(leg) = self.leg(id) else { return };
         let is_first = leg.state == LegState::Early;
         let Invite::Sent(sent) = &leg.invite else { return };
-        let has_offer = sent.has_offer;
-        let dialog = match leg.dialogs.iter().find(|d| &*d.dialog.remote_tag == tag) {
+        let mut dialog = match leg.dialogs.iter().find(|d| &*d.dialog.remote_tag == tag) {
             Some(early) => {
-                let mut dialog = early.dialog.clone();
-                dialog.confirm(response);
-                Ok(dialog)
+                let mut early = early.clone();
+                early.dialog.confirm(response);
+                early
             }
-            None => Dialog::uac(&sent.sent, response),
+            None => {
+                // Without Contact there is nowhere to send an ACK to: the Request-URI has to do (RFC 3261 12.1.2 wants
+                // one).
+                let dialog = Dialog::uac(&sent.sent, response)
+                    .unwrap_or_else(|_| writing::dialog_without_contact(&sent.sent, response));
+                LegDialog::called(number, dialog, sent)
+            }
         };
-        // Without Contact there is nowhere to send an ACK to: the Request-URI has to do (RFC 3261 12.1.2 wants one).
-        let dialog = dialog.unwrap_or_else(|_| writing::dialog_without_contact(&sent.sent, response));
+        dialog.is_confirmed = true;
         if !is_first || self.phase != Phase::Setup || self.joined.is_some() {
             return self.discard(id, dialog, response, env);
         }
@@ -39,13 +46,16 @@ impl Call {
         let flow = leg.flow.or_else(|| writing::needed_flow(response, flow));
         leg.flow = flow;
         leg.state = LegState::Confirmed;
-        leg.dialogs = vec![LegDialog { dialog, other: None, ack: None, is_confirmed: true }];
+        let sdp = describes(writing::body_of(response).as_ref());
+        let meaning = dialog.note(Direction::Received, Carrier::InviteOk, response.cseq(), sdp);
+        leg.dialogs = vec![dialog];
         if let Some(sent) = leg.sent() {
             sent.give_up = None;
         }
         self.joined = Some((LegId::CALLER, id));
         self.cancel_targets(env);
-        if has_offer {
+        // An offer is answered in the ACK, which waits for the caller's.
+        if meaning != Meaning::Offer {
             self.acknowledge(id, response.cseq(), None, env);
         }
         self.ask(Asking::Success(id, response.clone()), env);
@@ -84,6 +94,10 @@ impl Call {
         let Some(dialog) = leg.dialogs.first() else { return };
         let ack = Box::new(writing::ack(leg, &dialog.dialog, cseq, body));
         if let Some(dialog) = leg.dialog() {
+            dialog.note(Direction::Sent, Carrier::Ack, cseq, describes(ack.body.as_ref()));
+            if ack.body.is_some() {
+                dialog.said = ack.body.clone();
+            }
             dialog.ack = Some((cseq, ack.clone()));
         }
         env.push(Output::Ack { leg: id, request: ack });
@@ -91,14 +105,14 @@ impl Call {
 
     /// An answer nobody waits for: ACK and BYE. It becomes a leg of its own, since the INVITE may have been answered
     /// by several (RFC 3261 13.2.2.4).
-    fn discard(&mut self, id: LegId, dialog: Dialog, response: &Message, env: &mut Env<'_>) {
+    fn discard(&mut self, id: LegId, dialog: LegDialog, response: &Message, env: &mut Env<'_>) {
         let stray = self.new_leg_id();
         let Some(leg) = self.leg(id) else { return };
         let mut twin = leg.clone();
         let single = leg.state == LegState::Leaving && leg.dialogs.len() <= 1;
         twin.id = stray;
         twin.state = LegState::Confirmed;
-        twin.dialogs = vec![LegDialog { dialog, other: None, ack: None, is_confirmed: true }];
+        twin.dialogs = vec![dialog];
         self.legs.push(twin);
         if single {
             // It was cancelled, and answered all the same: no other answer will end it.
@@ -124,12 +138,10 @@ impl Call {
             to_tag,
             contact: Some(self.own_contact(LegId::CALLER)),
             headers: self.passed(response, env.settings),
-            body: writing::body_of(response),
+            body: writing::body_of(response).or_else(|| self.told_before(id)),
         };
-        let owes = match self.leg(id).and_then(Leg::sent) {
-            Some(sent) if !sent.has_offer => Some((id, response.cseq())),
-            _ => None,
-        };
+        let waits_for_ack = self.leg(id).and_then(Leg::dialog).is_some_and(|d| d.ack.is_none());
+        let owes = waits_for_ack.then(|| (id, response.cseq()));
         let is_offer = owes.is_some();
         let item = Item::Success { server, answer: Box::new(answer), owes };
         self.stage(item, id, LegId::CALLER, is_offer, env);
@@ -139,10 +151,11 @@ impl Call {
     pub(super) fn answer_caller(
         &mut self,
         server: ServerRef,
-        answer: Answer,
+        mut answer: Answer,
         owes: Option<(LegId, u32)>,
         env: &mut Env<'_>,
     ) {
+        let number = self.new_dialog_id();
         let (settings, now) = (env.settings, env.now);
         let limit = self.max_duration;
         let Some(leg) = self.legs.first_mut() else { return };
@@ -154,7 +167,7 @@ impl Call {
         let known = leg.dialogs.iter().position(|d| d.dialog.local_tag == answer.to_tag);
         let chosen = known.map(|at| leg.dialogs.swap_remove(at)).or_else(|| {
             let dialog = Dialog::uas(&request, &answer.to_tag).ok()?;
-            Some(LegDialog { dialog, other: None, ack: None, is_confirmed: true })
+            Some(LegDialog::calling(number, dialog, &request))
         });
         let Some(chosen) = chosen else {
             // An INVITE without Contact cannot become a dialog (RFC 3261 8.1.1.8).
@@ -163,7 +176,8 @@ impl Call {
             self.hang_up(Initiator::Siphon, Some(LegId::CALLER), None, env);
             return self.reply_to_caller(&spec, env);
         };
-        let chosen = LegDialog { is_confirmed: true, ..chosen };
+        let mut chosen = LegDialog { is_confirmed: true, ..chosen };
+        super::early::answered(&mut chosen, cseq, &mut answer);
         let others = std::mem::replace(&mut leg.dialogs, vec![chosen]);
         leg.state = LegState::Confirmed;
         leg.unacked = Some(Unacked {
@@ -190,6 +204,10 @@ impl Call {
         let Some(leg) = self.leg(id) else { return };
         let Some(unacked) = leg.unacked.take_if(|u| u.cseq == request.cseq()) else { return };
         env.push(Output::Settled { server: unacked.server });
+        if let Some(dialog) = leg.dialog() {
+            let sdp = describes(writing::body_of(request).as_ref());
+            dialog.note(Direction::Received, Carrier::Ack, request.cseq(), sdp);
+        }
         if let Some((other, cseq)) = unacked.owes {
             self.pass_answer_in_ack(id, other, cseq, request, env);
         }
@@ -252,9 +270,8 @@ impl Call {
             return;
         }
         let Some(dialog) = leg.dialogs.first() else { return };
-        let owed = dialog.ack.as_ref().is_none_or(|(cseq, _)| *cseq != dialog.dialog.local_cseq);
         let Invite::Sent(sent) = &leg.invite else { return };
-        if owed && dialog.dialog.local_cseq == sent.sent.cseq {
+        if dialog.ack.is_none() {
             let cseq = sent.sent.cseq;
             self.acknowledge(id, cseq, None, env);
         }

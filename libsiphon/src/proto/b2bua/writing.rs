@@ -2,7 +2,7 @@
 
 use super::call::Call;
 use super::headers;
-use super::leg::{Invite, Leg, LegId};
+use super::leg::{DialogId, Invite, Leg, LegId};
 use super::port::{Env, Hop, Outgoing, Settings};
 use crate::base::flow::Flow;
 use crate::base::text::{Octets, Text};
@@ -16,10 +16,10 @@ use crate::wire::sip::{HeaderId, Message, Method, Uri, quote};
 pub(super) type Body = (Text, Octets);
 
 /// The methods a call takes (RFC 3261 20.5).
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, MESSAGE, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, MESSAGE, NOTIFY, PRACK";
 
 /// Option tags a request inside or at the start of a call may require.
-const SUPPORTED: [&str; 1] = ["timer"];
+const SUPPORTED: [&str; 2] = ["100rel", "timer"];
 
 /// The body of a message with its type.
 pub(super) fn body_of(message: &Message) -> Option<Body> {
@@ -32,12 +32,10 @@ pub(super) fn body_of(message: &Message) -> Option<Body> {
 }
 
 /// Option tags that are required and not honoured here (RFC 3261 8.2.2.3).
-pub(super) fn unsupported(request: &Message) -> Vec<Text> {
-    let wanted = request.values(HeaderId::Require);
-    wanted
-        .filter(|tag| !SUPPORTED.iter().any(|known| known.eq_ignore_ascii_case(tag)))
-        .map(|tag| Text::from(&*tag))
-        .collect()
+pub(super) fn unsupported(request: &Message, settings: &Settings) -> Vec<Text> {
+    let known: Vec<&str> =
+        SUPPORTED.into_iter().filter(|tag| settings.reliable || *tag != "100rel").collect();
+    request.unknown_options(HeaderId::Require, &known).map(|tag| Text::from(&*tag)).collect()
 }
 
 /// The flow to reach the peer by, where its Contact will not do: it is at the far end of a connection, or behind a NAT
@@ -100,14 +98,31 @@ pub(super) fn bye(leg: &mut Leg, reason: Option<Text>) -> Option<Outgoing> {
     Some(request)
 }
 
-/// A request of the other side, in the dialog of `leg`.
-pub(super) fn inside(leg: &mut Leg, request: &Message, passed: Vec<Header>) -> Option<Outgoing> {
-    let cseq = leg.dialog()?.dialog.next_cseq();
+/// A request of this node, in a dialog of `leg`.
+pub(super) fn own(leg: &mut Leg, dialog: DialogId, method: Method) -> Option<Outgoing> {
+    let cseq = leg.dialog_at(dialog)?.dialog.next_cseq();
+    let dialog = &leg.dialogs.iter().find(|d| d.id == dialog)?.dialog;
+    Some(in_dialog(leg, dialog, method.name(), cseq))
+}
+
+/// A request of the other side, in a dialog of `leg`; `method` where it becomes another one.
+pub(super) fn inside(
+    leg: &mut Leg,
+    dialog: DialogId,
+    request: &Message,
+    method: Option<Method>,
+    passed: Vec<Header>,
+) -> Option<Outgoing> {
+    let cseq = leg.dialog_at(dialog)?.dialog.next_cseq();
     let contact = leg.contact.clone();
-    let dialog = &leg.dialogs.first()?.dialog;
-    let mut outgoing = in_dialog(leg, dialog, request.method_name(), cseq);
+    let dialog = &leg.dialogs.iter().find(|d| d.id == dialog)?.dialog;
+    let name = match method {
+        Some(method) => method.name(),
+        None => request.method_name(),
+    };
+    let mut outgoing = in_dialog(leg, dialog, name, cseq);
     outgoing.max_forwards = request.max_forwards().unwrap_or(70).saturating_sub(1);
-    if matches!(request.method(), Method::Invite | Method::Update) {
+    if matches!(method.unwrap_or(request.method()), Method::Invite | Method::Update) {
         outgoing.contact = Some(contact);
         outgoing.headers.push((Text::from("Allow"), ALLOW.into()));
     }
@@ -145,6 +160,9 @@ impl Call {
         };
         let contact = self.invite.from().ok().and_then(|f| f.uri.user().map(Text::from)).unwrap_or_default();
         let mut headers = vec![(Text::from("Allow"), Text::from(ALLOW))];
+        if self.offers_reliable(env.settings) {
+            headers.push((Text::from("Supported"), Text::from("100rel")));
+        }
         headers.extend(self.passed(&self.invite, env.settings));
         if dial.auth_passthrough {
             for id in [HeaderId::Authorization, HeaderId::ProxyAuthorization] {
