@@ -16,6 +16,7 @@ def register(request: Request) -> None:
 
 @proxy.on_request
 async def route(request: Request) -> None:
+    contacts = []
     if request.in_dialog:
         if not request.loose_route() and request.method != "ACK":
             request.reply(404, "Not Here")
@@ -26,6 +27,12 @@ async def route(request: Request) -> None:
     elif not request.ruri.is_local:
         request.reply(403, "Local Calls Only")
         return
+    else:
+        contacts = registrar.lookup(request.ruri)
+        if not contacts:
+            request.reply(480)
+            return
+        request.record_route()
     if request.method == "BYE":
         await rtpengine.delete(request)
     elif request.method == "ACK":
@@ -40,14 +47,8 @@ async def route(request: Request) -> None:
             return
     if request.in_dialog:
         request.relay()
-        return
-    contacts = registrar.lookup(request.ruri)
-    if not contacts:
-        await rtpengine.delete(request)
-        request.reply(480)
-        return
-    request.record_route()
-    request.fork(contacts)
+    else:
+        request.fork(contacts)
 
 
 @proxy.on_reply

@@ -46,3 +46,7 @@ fn tell_policy(wait: Option<WaitId>, result: Box<MediaResult>, out: &mut Effects
         out.push(Effect::Answered { wait, outcome: Box::new(Outcome::Media(result)) });
     }
 }
+
+#[cfg(test)]
+#[path = "media_tests.rs"]
+mod tests;

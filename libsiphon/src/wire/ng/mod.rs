@@ -4,6 +4,7 @@
 //! with the cookie of an earlier one gets the earlier one's reply again, so that retransmission is safe.
 
 pub mod command;
+pub mod fuzz_target;
 pub mod half;
 pub mod reply;
 

@@ -132,3 +132,26 @@ proptest! {
         let _ = reply::read(&octets);
     }
 }
+
+/// Replies of Debian's rtpengine 10.5.3.5, cookie shortened: what fuzzing starts from.
+#[test]
+fn replies_of_a_real_engine_are_read_and_the_fuzz_target_holds_near_them() {
+    let folder: std::path::PathBuf =
+        [env!("CARGO_MANIFEST_DIR"), "..", "fuzz", "corpus", "ng"].iter().collect();
+    let mut done = 0;
+    for entry in std::fs::read_dir(folder).expect("a corpus") {
+        let mut bytes = std::fs::read(entry.expect("readable").path()).expect("a reply");
+        done += usize::from(matches!(reply::read(&bytes), Ok((_, Answer::Done(_)))));
+        fuzz_target::datagram(&bytes);
+        for at in 0..bytes.len() {
+            let before = bytes[at];
+            for octet in [b'e', b'd', b'9', 0xff] {
+                bytes[at] = octet;
+                fuzz_target::datagram(&bytes);
+            }
+            bytes[at] = before;
+            fuzz_target::datagram(&bytes[..at]);
+        }
+    }
+    assert_eq!(done, 7, "pong, offer, answer, query, block, two deletes");
+}
