@@ -66,7 +66,7 @@ fn an_offer_goes_out_and_its_answer_comes_back() {
 #[test]
 fn an_instance_may_be_named() {
     let name = format!("localhost:{}", engine(usize::MAX).port());
-    let client = client(&[name.clone()], PATIENCE);
+    let client = client(std::slice::from_ref(&name), PATIENCE);
     let reply = ask(&client, offer("c", None)).recv_timeout(PATIENCE).unwrap().unwrap();
     assert_eq!(reply.instance, InstanceName::new(&name));
 }
