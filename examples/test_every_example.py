@@ -10,7 +10,7 @@ from siphon_sdk import check
 
 HERE = Path(__file__).parent
 CONFIGURATIONS = sorted([*HERE.glob("*/*.yaml"), *HERE.glob("*.yaml"), *HERE.parent.glob("scripts/*.yaml")])
-SCRIPTS = sorted([*HERE.glob("*/route.py"), *HERE.glob("*_rtpengine.py"), *HERE.parent.glob("scripts/proxy_default.py")])
+SCRIPTS = sorted([*HERE.glob("*/route.py"), *HERE.glob("[!t]*_rtpengine.py"), *HERE.parent.glob("scripts/proxy_default.py")])
 
 # As the command `siphon-proxy` of the wheel does, by whichever interpreter runs the tests.
 CHECK = "import sys; from siphon_sdk import _roles; sys.argv = ['siphon-proxy', *sys.argv[1:]]; _roles.proxy()"

@@ -229,8 +229,8 @@ class Request:
 
         `strategy` `parallel` rings all at once; `sequential` one after the other in the order given; `q` (or
         `preference`) one group of equal `q` after the other, best first. `timeout` is per branch. No target is
-        a local 480, which `on_failure` may mend. More than `limits.branches` are not tried. Raises TypeError for a text in place of a list,
-        ValueError for text that is no URI and for another strategy.
+        a local 480, which `on_failure` may mend. More than `limits.branches` are not tried. Raises TypeError
+        for a text in place of a list, ValueError for text that is no URI and for another strategy.
         """
     def drop(self) -> None:
         """Decides: no answer is sent, ever. Deliberate silence, as towards a scanner; deciding nothing at all is a
@@ -1117,28 +1117,44 @@ class _RtpEngine:
     """Media through rtpengine. Each call of a proxy script tells by its message whose media are meant."""
     @property
     def active_sessions(self) -> int:
-        """."""
+        """How many calls of this node have media sessions that were not deleted; 0 without `media` in the YAML."""
     @property
     def instance_count(self) -> int:
-        """."""
+        """How many engines the YAML names; 0 without `media`."""
     def offer(self, request: Request | Reply, profile: str | None = None) -> Awaitable[bool]:
-        """."""
+        """Awaitable: anchors the media of the call whose offer this message carries, and replaces its SDP by the
+        one to pass on. True; False when it carries none.
+
+        `profile` names how (`media.profiles`, or built in: `auto`, `rtp_passthrough`, `srtp_to_rtp`,
+        `rtp_to_srtp`, `webrtc_to_rtp`, `rtp_to_webrtc`, `ws_to_rtp`, `wss_to_rtp`, `ipv4_to_ipv6`,
+        `ipv6_to_ipv4`); without it a later offer of the call takes that of the first one, which is `auto`.
+        Raises MediaError when no engine did it within its `timeout_ms`, RuntimeError after a relay and without
+        `media` in the YAML, ValueError for an unknown profile.
+        """
     def answer(self, reply: Request | Reply, profile: str | None = None) -> Awaitable[bool]:
-        """."""
+        """Awaitable: the same with the message that carries the answer. `profile` is that of the offer when it is
+        not given.
+        """
     def delete(self, request: Request | Reply) -> Awaitable[bool]:
-        """."""
+        """Awaitable: ends the media sessions of the call. True; False when the engine knew none, or did not do it,
+        which the log then says: a BYE goes on all the same.
+        """
     def ping(self) -> Awaitable[bool]:
-        """."""
+        """Awaitable: whether an engine answers."""
     def query(self, target: Request | Reply) -> Awaitable[dict[str, Any] | None]:
-        """."""
+        """Awaitable: what the engine tells about the call, as it tells it: `created`, `tags`, `totals`, … None
+        when it knows no such call.
+        """
     def block_media(self, target: Request | Reply) -> Awaitable[bool]:
-        """."""
+        """Awaitable: passes no media of the message's sender on. True; False when the engine knows no such call."""
     def unblock_media(self, target: Request | Reply) -> Awaitable[bool]:
-        """."""
+        """Awaitable: passes them on again."""
     def silence_media(self, target: Request | Reply) -> Awaitable[bool]:
-        """."""
+        """Awaitable: passes silence on in place of the audio of the message's sender. True; False when the engine
+        knows no such call.
+        """
     def unsilence_media(self, target: Request | Reply) -> Awaitable[bool]:
-        """."""
+        """Awaitable: passes the audio on again."""
     def play_media(
         self,
         target: Request | Reply,
@@ -1147,9 +1163,14 @@ class _RtpEngine:
         db_id: int | None = None,
         repeat: int | None = None,
     ) -> Awaitable[int | None]:
-        """."""
+        """Awaitable: plays to the sender of the message: a `file` of the engine's machine, the octets of a media
+        file as `blob`, or a row `db_id` of its database, `repeat` times. How long it is, in milliseconds; None
+        when the engine cannot tell. Raises ValueError unless exactly one of the three is given.
+        """
     def stop_media(self, target: Request | Reply) -> Awaitable[bool]:
-        """."""
+        """Awaitable: stops what is played to the sender of the message. True; False when the engine knows no such
+        call.
+        """
     def play_dtmf(
         self,
         target: Request | Reply,
@@ -1158,11 +1179,15 @@ class _RtpEngine:
         volume_dbm0: int | None = None,
         pause_ms: int | None = None,
     ) -> Awaitable[bool]:
-        """."""
+        """Awaitable: puts a DTMF event (`0`-`9`, `*`, `#`, `A`-`D`) into what the sender of the message sends, so
+        many milliseconds long and so loud. True; False when the engine knows no such call.
+        """
     def start_recording(self, target: Request | Reply, path: str | None = None) -> Awaitable[bool]:
-        """."""
+        """Awaitable: records the call, into the file `path` or where the engine puts recordings. True; False when
+        the engine knows no such call.
+        """
     def stop_recording(self, target: Request | Reply) -> Awaitable[bool]:
-        """."""
+        """Awaitable: records the call no more. True; False when the engine knows no such call."""
 
 @final
 class _SdpNamespace:
