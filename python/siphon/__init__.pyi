@@ -749,7 +749,7 @@ class Sdp:
         """
     def resume(self) -> None:
         """Takes the other side from hold: `sendonly` becomes `sendrecv` and `inactive` becomes `recvonly`."""
-    def apply(self, target: Request | Reply) -> None:
+    def apply(self, target: Request | Reply | Call) -> None:
         """Puts the description into a request or reply: in place of the one it has, in a multipart body in place
         of that part, else as the body, of type `application/sdp`. Raises RuntimeError when the request was
         relayed already.
@@ -1192,7 +1192,7 @@ class _RtpEngine:
 @final
 class _SdpNamespace:
     """Session descriptions: `sdp.parse(request)` gives an `Sdp`, to be read and edited; `apply` puts it back."""
-    def parse(self, source: Request | Reply | bytes | str) -> Sdp:
+    def parse(self, source: Request | Reply | Call | bytes | str) -> Sdp:
         """The session description of a request or reply, also where it is a part of a multipart body; or the one
         that octets or text are (RFC 8866). Nothing of the message changes until `apply`. Raises ValueError when
         there is none, when it does not begin with `v=0`, has an `m=` line without a port, or goes over the

@@ -18,7 +18,7 @@ from ._writing import Headers, assemble, octets, pairs, reply_to
 from .agent import UserAgent
 from .message import Message, canonical
 from .observed import Binding, Decision, Dns, Log, MediaEngines, Metrics, Registrar
-from .results import ReplyResult, RequestResult
+from .results import CallResult, ReplyResult, RequestResult
 
 # No question to a script stays open longer than `script.deadline_secs`, 60 s unless the YAML says otherwise.
 _PATIENCE = 600.0
@@ -279,6 +279,27 @@ class SipTestHarness:
                 request = message
                 break
         return RequestResult(self, request, first, decision, self._client(ip, port))
+
+    def send_invite(
+        self,
+        ruri: str = "sip:bob@example.com",
+        *,
+        from_uri: str = "sip:alice@example.com",
+        body: str | bytes | None = None,
+        content_type: str | None = None,
+        transport: Transport = "udp",
+        source_ip: str = "127.0.0.1",
+        source_port: int = 5080,
+        headers: Headers | None = None,
+        auth: tuple[str, str] | None = None,
+    ) -> CallResult:
+        """Sends an INVITE to a node that makes calls, as a phone would, and lets the network settle. The arguments are
+        those of `send_request`; the result knows the legs that were dialled."""
+        sent = self.send_request(
+            "INVITE", ruri, from_uri=from_uri, body=body, content_type=content_type, transport=transport,
+            source_ip=source_ip, source_port=source_port, headers=headers, auth=auth,
+        )  # fmt: skip
+        return CallResult._of(sent)
 
     def send_cancel(
         self, request: RequestResult | None = None, *, headers: Headers | None = None

@@ -145,6 +145,48 @@ class RequestResult:
         return f"<{self.request.start_line}: {became}>"
 
 
+class CallResult(RequestResult):
+    """An INVITE that a test sent to a node that makes calls of two legs, and all that followed from it so far."""
+
+    @classmethod
+    def _of(cls, sent: RequestResult) -> CallResult:
+        return cls(sent._harness, sent.request, sent._first, sent._decision, sent._client)
+
+    @property
+    def legs(self) -> list[Message]:
+        """The first INVITE of each leg that the node dialled since, in the order they left. Calls that another client of
+        the test made meanwhile count, too."""
+        legs: dict[tuple[str, str], Message] = {}
+        for m in self._harness.sent_from(self._first):
+            if m.is_request and m.method == "INVITE" and m.to_tag is None:
+                legs.setdefault((m.call_id, m.branch), m)
+        return list(legs.values())
+
+    @property
+    def targets(self) -> list[str]:
+        """The Request-URI of each leg, in the order they were tried."""
+        return [m.uri or "" for m in self.legs]
+
+    @property
+    def was_dialled(self) -> bool:
+        """Whether the node called anybody."""
+        return bool(self.legs)
+
+    @property
+    def was_rejected(self) -> bool:
+        """Whether the script, or a check of it, refused the call."""
+        return any(action.startswith("reject") for action in self.actions)
+
+    @property
+    def was_terminated(self) -> bool:
+        """Whether the script ended the call."""
+        return any("terminate" in action for action in self.actions)
+
+    def __repr__(self) -> str:
+        became = self.replied_with or ("dialled " + ", ".join(self.targets) if self.was_dialled else "no answer")
+        return f"<{self.request.start_line}: {became}>"
+
+
 class ReplyResult:
     """A response that a test sent as the next hop, and what the node made of it."""
 

@@ -20,11 +20,12 @@ from .observed import (
     Metrics,
     Registrar,
 )
-from .results import ReplyResult, RequestResult
+from .results import CallResult, ReplyResult, RequestResult
 
 __all__ = [
     "Binding",
     "Call",
+    "CallResult",
     "Config",
     "Decision",
     "Dns",

@@ -11,7 +11,7 @@ KIT = PAGES / "kit"
 
 _SOURCES = {
     "python/siphon_sdk/harness.py": ["SipTestHarness"],
-    "python/siphon_sdk/results.py": ["RequestResult", "ReplyResult"],
+    "python/siphon_sdk/results.py": ["RequestResult", "CallResult", "ReplyResult"],
     "python/siphon_sdk/agent.py": ["UserAgent", "Call"],
     "python/siphon_sdk/message.py": ["Message", "differences"],
     "python/siphon_sdk/observed.py": [

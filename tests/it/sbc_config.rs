@@ -48,10 +48,10 @@ fn what_the_complete_file_shows_of_calls_is_the_default() {
 fn what_is_wrong_with_calls_is_told_where_it_is() {
     for (yaml, wanted) in [
         ("b2bua: {default_header_policy: trnk}", "did you mean `trunk`"),
-        ("b2bua: {default_refer_mode: never}", "terminate, transparent, reject"),
+        ("b2bua: {default_refer_mode: never}", "expected terminate, transparent or reject"),
         ("session_timer: {session_expires: 30}", "90s"),
         ("session_timer: {min_se: 1h}", "must not exceed session_expires: 1h is more than 30m"),
-        ("session_timer: {refresher: me}", "uac, uas, b2bua"),
+        ("session_timer: {refresher: me}", "expected uac, uas or b2bua"),
         ("lcr: {url: x}", "not in this version of siphon-sbc"),
         ("ipsec: {x: 1}", "it belongs to siphon-pcscf"),
     ] {

@@ -1,5 +1,6 @@
 //! `sdp`: session descriptions for scripts, out of messages and back into them (RFC 8866, RFC 3264).
 
+use super::call_object::CallObject;
 use super::convert;
 use super::edits::splice;
 use super::reply::Reply;
@@ -44,6 +45,9 @@ fn octets(source: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if let Ok(reply) = source.cast::<Reply>() {
         return of_message(&reply.get().state().message);
     }
+    if let Ok(call) = source.cast::<CallObject>() {
+        return of_message(&call.get().state().invite.message);
+    }
     let is_text = source.is_instance_of::<PyString>()
         || source.is_instance_of::<PyBytes>()
         || source.is_instance_of::<PyByteArray>();
@@ -53,7 +57,7 @@ fn octets(source: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     // Whatever else carries a body, such as a message of the test kit.
     let Some(body) = source.getattr_opt("body")? else {
         let kind = source.get_type().name()?.to_string();
-        let text = format!("sdp.parse takes a Request, a Reply, bytes or str, not {kind}");
+        let text = format!("sdp.parse takes a Request, a Reply, a Call, bytes or str, not {kind}");
         return Err(PyTypeError::new_err(text));
     };
     if body.is_none() { Err(no_body()) } else { convert::body(&body) }

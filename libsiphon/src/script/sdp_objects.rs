@@ -1,5 +1,6 @@
 //! `Sdp` and `MediaSection`: what a script sees of a session description. Edits change their lines and no others.
 
+use super::call_object::CallObject;
 use super::convert;
 use super::reply::Reply;
 use super::request::Request;
@@ -159,7 +160,7 @@ impl Sdp {
         self.value().resume().map_err(refused)
     }
 
-    /// Puts the description into a request or reply: in place of the one it has, in a multipart body in place of that
+    /// Puts the description into a request, a reply or the INVITE of a call: in place of the one it has, in a multipart body in place of that
     /// part, else as the body, of type `application/sdp`. Raises RuntimeError when the request was relayed already.
     fn apply(&self, target: &Bound<'_, PyAny>) -> PyResult<()> {
         let octets = self.value().write();
@@ -169,11 +170,14 @@ impl Sdp {
         if let Ok(reply) = target.cast::<Reply>() {
             return reply.get().state().apply(|m| put(m, &octets));
         }
+        if let Ok(call) = target.cast::<CallObject>() {
+            return call.get().state().apply(|m| put(m, &octets));
+        }
         if let Some(set_body) = target.getattr_opt("set_body")? {
             return set_body.call1((PyBytes::new(target.py(), &octets), "application/sdp")).map(drop);
         }
         let kind = target.get_type().name()?.to_string();
-        Err(PyTypeError::new_err(format!("apply takes a Request or a Reply, not {kind}")))
+        Err(PyTypeError::new_err(format!("apply takes a Request, a Reply or a Call, not {kind}")))
     }
 
     fn __bytes__<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {

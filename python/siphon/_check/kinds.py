@@ -100,6 +100,8 @@ def literals(annotation: ast.expr | None, surface: Surface) -> list[str] | None:
             return literals(surface.aliases[name], surface)
         case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Tuple(elts=elements)):
             return [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)]
+        case ast.BinOp(left=left, op=ast.BitOr(), right=ast.Constant(value=None)):
+            return literals(left, surface)
         case _:
             return None
 

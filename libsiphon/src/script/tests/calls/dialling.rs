@@ -168,3 +168,19 @@ fn media_that_is_anchored_and_released_in_one_go_is_not_touched() {
         assert!(failed(&begun(&mut on_invite(wrong))).contains("ValueError"), "{wrong}");
     }
 }
+
+#[test]
+fn the_session_description_of_a_call_is_read_edited_and_put_back() {
+    let mut rig = sbc(
+        "from siphon import sdp\n@b2bua.on_invite\ndef on_invite(call):\n    said = sdp.parse(call)\n    said.remove_codecs(['G722'])\n    said.apply(call)\n    call.dial('sip:x@192.0.2.9')\n",
+    );
+    let offer = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 9 8\r\na=rtpmap:9 G722/8000\r\n";
+    let invite = super::super::fixture::request(
+        "INVITE",
+        "sip:bob@example.com",
+        &format!("Content-Type: application/sdp\n\n{}", offer.replace("\r\n", "\n")),
+    );
+    let edited = rig.ask(may_call(&invite)).message.expect("edited");
+    let body = String::from_utf8_lossy(edited.body()).into_owned();
+    assert!(body.contains("m=audio 4000 RTP/AVP 8\r\n"), "{body}");
+}
