@@ -24,6 +24,7 @@ mod repeats;
 mod reloads;
 mod replay;
 mod rtpengine;
+mod sbc_calls;
 mod sbc_config;
 mod simulation;
 mod softphones;

@@ -2,14 +2,12 @@
 //! killed in the middle of one.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use siphon_tests::daemon::Daemon;
 use siphon_tests::message::Message;
-use siphon_tests::phone::{Dialog, Phone, unique};
-use siphon_tests::port;
-use siphon_tests::process::Process;
+use siphon_tests::phone::{Dialog, Phone};
+use siphon_tests::rtpengine::{Engine, PORTS};
 use siphon_tests::scratch::Scratch;
 
 /// How long rtpengine may take to start, and the proxy to see it come back.
@@ -17,75 +15,6 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `media.rtpengine.timeout_ms` of these tests.
 const TIMEOUT: Duration = Duration::from_millis(800);
-
-/// Debian's rtpengine without its kernel module.
-struct Engine {
-    process: Process,
-    scratch: Scratch,
-    ng: SocketAddr,
-    first_port: u16,
-}
-
-/// Ports for media: enough for a handful of calls.
-const PORTS: u16 = 40;
-
-impl Engine {
-    fn start() -> Engine {
-        let ng = SocketAddr::from(([127, 0, 0, 1], port::free()));
-        let (scratch, first_port) = (Scratch::new("rtpengine"), port::range(PORTS));
-        let process = Engine::run(&scratch, ng, first_port);
-        let engine = Engine { process, scratch, ng, first_port };
-        engine.wait_for_pong();
-        engine
-    }
-
-    fn run(scratch: &Scratch, ng: SocketAddr, first_port: u16) -> Process {
-        let mut command = Command::new("rtpengine");
-        command
-            .args([
-                "--config-file=none",
-                "--table=-1",
-                "--interface=127.0.0.1",
-                "--foreground",
-                "--log-stderr",
-            ])
-            .args(["--log-level=6".to_owned(), format!("--listen-ng={ng}")])
-            .args([format!("--port-min={first_port}"), format!("--port-max={}", first_port + PORTS - 1)])
-            .arg(format!("--pidfile={}", scratch.path().join("pid").display()));
-        Process::start("rtpengine", &mut command, &scratch.path().join("log"))
-    }
-
-    /// What it answers to a command of the test's own; `None` when nothing comes.
-    fn ask(&self, command: &str) -> Option<String> {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a time-out");
-        socket.connect(self.ng).expect("connected");
-        // A cookie that came before gets the reply of then.
-        socket.send(format!("{} {command}", unique()).as_bytes()).ok()?;
-        let mut buffer = [0; 65_536];
-        let length = socket.recv(&mut buffer).ok()?;
-        Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
-    }
-
-    fn wait_for_pong(&self) {
-        let end = Instant::now() + PATIENCE;
-        while self.ask("d7:command4:pinge").is_none_or(|answer| !answer.contains("pong")) {
-            assert!(Instant::now() < end, "rtpengine never answers:\n{}", self.process.log());
-        }
-    }
-
-    /// Whether it has sessions for that call.
-    fn knows(&self, call_id: &str) -> bool {
-        let query = format!("d7:call-id{}:{call_id}7:command5:querye", call_id.len());
-        !self.ask(&query).expect("an answer").contains("Unknown call-id")
-    }
-
-    /// Starts it again where it was.
-    fn restart(&mut self) {
-        self.process = Engine::run(&self.scratch, self.ng, self.first_port);
-        self.wait_for_pong();
-    }
-}
 
 /// The example's proxy in front of that engine.
 fn proxy(engine: &Engine) -> Daemon {
@@ -96,7 +25,7 @@ fn proxy(engine: &Engine) -> Daemon {
          auth: {{realm: example.com, users: {{alice: secret, bob: secret}}}}\n\
          media: {{rtpengine: {{address: \"{}\", timeout_ms: {}}}, health_check_interval_secs: 1}}\n\
          metrics: {{prometheus: {{listen: \"127.0.0.1:0\"}}}}\n",
-        engine.ng,
+        engine.ng(),
         TIMEOUT.as_millis()
     );
     Daemon::start_in(scratch, &config)

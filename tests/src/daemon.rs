@@ -10,7 +10,7 @@ use crate::message::Message;
 use crate::peer::Peer;
 use crate::process::Process;
 use crate::scratch::Scratch;
-use crate::subject::siphon_proxy;
+use crate::subject::{built, siphon_proxy};
 
 /// A running siphon-proxy and the folder it runs in.
 pub struct Daemon {
@@ -32,6 +32,11 @@ impl Daemon {
     /// The same in a folder that holds a script already.
     pub fn start_in(scratch: Scratch, config: &str) -> Self {
         Self::run(Command::new(siphon_proxy()), scratch, config)
+    }
+
+    /// Another role's daemon.
+    pub fn start_as(role: &str, scratch: Scratch, config: &str) -> Self {
+        Self::run(Command::new(built(role)), scratch, config)
     }
 
     /// The same with at most that many file descriptors.
@@ -80,6 +85,11 @@ impl Daemon {
     pub fn sip(&self) -> SocketAddr {
         let udp = self.process.log().contains("listens on udp ");
         self.address(if udp { "listens on udp " } else { "listens on tcp " })
+    }
+
+    /// Where it listens over TCP.
+    pub fn sip_tcp(&self) -> SocketAddr {
+        self.address(" tcp ")
     }
 
     /// A page for probes and metrics, with its head.

@@ -15,6 +15,7 @@ pub mod peer;
 pub mod phone;
 pub mod port;
 pub mod process;
+pub mod rtpengine;
 pub mod scratch;
 pub mod sipp;
 pub mod subject;
