@@ -7,10 +7,12 @@
 //! | `uas` | answering the peers' requests |
 //! | `uac` | sending requests of the legs |
 //! | `media` | its session in the media engine |
+//! | `handing` | legs that go from call to call |
 //! | `asking` | questions and verdicts about a call |
 
 mod asking;
 mod finding;
+mod handing;
 mod media;
 mod uac;
 mod uas;
@@ -121,6 +123,8 @@ impl Shard {
             Output::Notify { event } => self.notify_about_call(key, *event, out),
             Output::Media { job, sdp } => self.rewrite_for_call(key, job, &sdp, out),
             Output::ReleaseMedia => self.release_media_of_call(key, out),
+            Output::HandOver { leg, replaces } => self.hand_over(key, leg, &replaces, out),
+            Output::Returned { to, outcome } => self.return_leg(to, outcome, out),
             Output::Ended => self.forget_call(key, out),
         }
     }
@@ -190,3 +194,6 @@ pub(crate) fn settings_of(node: &Node) -> Option<&b2bua::Settings> {
 mod session_tests;
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod transfer_tests;

@@ -18,6 +18,7 @@ impl Shard {
         if let Some(entry) = self.servers.get_mut(server) {
             entry.call = Some(call);
         }
+        self.note_far_side(call, &request);
         let server = ServerRef(server.to_u64());
         self.feed_call(call, Input::Request { leg, server, request, flow }, out);
     }

@@ -4,6 +4,7 @@ use super::early::{Held, How};
 use super::exchange::Exchange;
 use super::leg::{DialogId, End, Invite, Leg, LegDialog, LegId, LegState};
 use super::port::{Answer, ClientRef, Env, Input, Output, ServerRef, Settings, Vars};
+use super::refer::Transfers;
 use super::setup::{Failure, Run};
 use super::staging::Job;
 use crate::base::flow::Flow;
@@ -39,6 +40,12 @@ pub(super) enum Purpose {
     Bye(LegId),
     /// A PRACK that nobody waits for.
     Prack,
+    /// A re-INVITE of ours.
+    Rejoin(LegId),
+    /// A NOTIFY about a transfer.
+    Notify,
+    /// A REFER of ours.
+    Refer,
 }
 
 /// What policy is being asked about.
@@ -50,6 +57,8 @@ pub(super) enum Asking {
     Success(LegId, Message),
     /// No target answered.
     Failed,
+    /// A REFER.
+    Refer,
 }
 
 /// The media session of a call, where its media is anchored.
@@ -100,6 +109,7 @@ pub struct Call {
     pub(super) shows_challenges: bool,
     pub(super) max_duration: Option<crate::base::time::Duration>,
     pub(super) ends: Option<Instant>,
+    pub(super) transfers: Transfers,
     /// Somebody was told who hung up.
     pub(super) bye_told: bool,
     next_leg: u16,
@@ -155,6 +165,7 @@ impl Call {
             shows_challenges: false,
             max_duration: settings.max_duration,
             ends: None,
+            transfers: Transfers::default(),
             bye_told: false,
             next_leg: 1,
             next_number: 1,
@@ -226,16 +237,20 @@ impl Call {
             Input::Failed { client, status } => self.on_failed(client, status, env),
             Input::Forgotten { client } => self.clients.retain(|(c, _)| *c != client),
             Input::Media { job, sdp } => self.media_answered(job, sdp, env),
+            Input::Adopt { leg, replaced, to } => self.adopt(*leg, replaced, to, env),
+            Input::Returned { outcome } => self.lent_returned(outcome, env),
             Input::Terminate { why } => self.hang_up(Initiator::Siphon, None, Some(&why), env),
             Input::Tick => self.tick(env),
         }
+        self.poke_transfers(env);
         self.settle(env);
     }
 
     /// When [`Input::Tick`] is wanted.
     pub fn deadline(&self) -> Option<Instant> {
         let legs = self.legs.iter().filter_map(Leg::deadline);
-        legs.chain(self.ends.filter(|_| self.phase == Phase::Answered)).min()
+        let ends = self.ends.filter(|_| self.phase == Phase::Answered);
+        legs.chain(ends).chain(self.transfer_deadline()).min()
     }
 
     /// What policy wants, in order; then, when it has finished, what its question was about.
@@ -268,6 +283,7 @@ impl Call {
             Some(Asking::Success(leg, response)) => self.pass_success(leg, &edited.unwrap_or(response), env),
             Some(Asking::Failed) if self.run.is_none() => self.send_best(env),
             Some(Asking::Failed) => {}
+            Some(Asking::Refer) => self.accept_refer(None, env.settings.refer, env),
             None if self.phase == Phase::Setup && self.is_idle() => {
                 self.reply_to_caller(&ReplySpec::code(500), env);
             }
@@ -284,6 +300,13 @@ impl Call {
     fn act(&mut self, action: CallAction, env: &mut Env<'_>) {
         match action {
             CallAction::Progress(spec) | CallAction::Answer(spec) => self.reply_to_caller(&spec, env),
+            CallAction::RejectRefer(spec) => self.reject_refer(&spec, env),
+            CallAction::Reject(spec) if self.has_open_refer() => self.reject_refer(&spec, env),
+            CallAction::AcceptRefer { target, mode } => {
+                let mode = mode.unwrap_or(env.settings.refer);
+                self.accept_refer(target.map(|t| *t), mode, env);
+            }
+            CallAction::Refer { to, target } => self.refer_side(to, target, env),
             CallAction::Reject(spec) => {
                 self.cancel_targets(env);
                 self.reply_to_caller(&spec, env);
@@ -314,7 +337,6 @@ impl Call {
                 }
             }
             CallAction::SetVars(vars) => self.set_vars(vars),
-            CallAction::AcceptRefer { .. } | CallAction::RejectRefer(_) | CallAction::Refer { .. } => {}
         }
     }
 
@@ -343,6 +365,7 @@ impl Call {
             Asking::Provisional(..) => self.interest.early_media,
             Asking::Success(..) => self.interest.answers,
             Asking::Failed => self.interest.failures,
+            Asking::Refer => self.interest.refers,
         };
         if !wanted {
             return self.unasked(about, env);
@@ -350,6 +373,10 @@ impl Call {
         let event = match &about {
             Asking::Provisional(_, reply) => CallEvent::EarlyMedia { reply: reply.clone() },
             Asking::Success(_, reply) => CallEvent::Answered { reply: reply.clone() },
+            Asking::Refer => match self.refer_event() {
+                Some(event) => event,
+                None => return self.ask_next(env),
+            },
             Asking::Failed => self.best.as_ref().map(Failure::event).unwrap_or(CallEvent::Failed {
                 code: 480,
                 reason: crate::wire::sip::reason_phrase(480).into(),
@@ -365,6 +392,7 @@ impl Call {
             Asking::Provisional(leg, response) => self.pass_provisional(leg, &response, env),
             Asking::Success(leg, response) => self.pass_success(leg, &response, env),
             Asking::Failed => self.send_best(env),
+            Asking::Refer => self.accept_refer(None, env.settings.refer, env),
         }
     }
 
@@ -469,14 +497,7 @@ impl Call {
     /// Requests of this leg's dialogs are not ours any more.
     pub(super) fn forget_dialogs(&mut self, id: LegId, env: &mut Env<'_>) {
         let Some(leg) = self.leg(id) else { return };
-        let mut tags: Vec<Text> = leg.dialogs.iter().map(|d| d.dialog.local_tag.clone()).collect();
-        tags.push(match &leg.invite {
-            Invite::Received { tag, .. } => tag.clone(),
-            Invite::Sent(sent) => sent.sent.from_tag.clone(),
-        });
-        let call_id = leg.call_id.clone();
-        tags.sort();
-        tags.dedup();
+        let (tags, call_id) = (leg.tags(), leg.call_id.clone());
         for local_tag in tags {
             env.push(Output::Lost { call_id: call_id.clone(), local_tag });
         }
@@ -487,6 +508,12 @@ impl Call {
         match purpose {
             Purpose::Invite(leg) => self.on_invite_response(leg, client, &response, &flow, env),
             Purpose::Exchange(number) => self.on_exchange_response(number, &response, env),
+            Purpose::Rejoin(leg) => self.on_rejoin_response(leg, client, &response, env),
+            Purpose::Notify | Purpose::Refer if response.status() < 200 => {}
+            Purpose::Notify => self.notify_answered(response.status(), env),
+            Purpose::Refer => {
+                self.refer_answered(response.status(), response.refer_sub().ok().flatten(), env);
+            }
             Purpose::Bye(leg) if response.status() >= 200 => self.leg_gone(leg, env),
             Purpose::Bye(_) | Purpose::Prack => {}
         }
@@ -499,13 +526,18 @@ impl Call {
             Purpose::Exchange(number) => self.exchange_failed(number, status, env),
             Purpose::Bye(leg) => self.leg_gone(leg, env),
             Purpose::Prack => {}
+            Purpose::Rejoin(_) => self.rejoin_failed(client, status, env),
+            Purpose::Notify => self.notify_answered(status, env),
+            Purpose::Refer => self.refer_answered(status, None, env),
         }
     }
 
     /// What policy dials.
     fn dial(&mut self, dial: Dial, env: &mut Env<'_>) {
         if self.phase == Phase::Setup && self.caller().is_some_and(|(_, _, answered)| !answered) {
-            self.start_run(dial, env);
+            if !self.lend_caller(env) {
+                self.start_run(dial, env);
+            }
         }
     }
 }

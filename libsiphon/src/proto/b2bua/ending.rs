@@ -22,6 +22,9 @@ impl Call {
         }
         let reason = request.header_named("Reason").map(|r| r.into_owned());
         self.leg_left(id, env);
+        if self.goes_on_without(id, env) {
+            return;
+        }
         self.hang_up(who, Some(id), reason.as_deref(), env);
     }
 
@@ -38,6 +41,7 @@ impl Call {
                 self.end_others(None, env);
             }
             Some((invite, ..)) if invite == server => {}
+            _ if self.cancel_swap(server, env) => {}
             _ => self.cancel_exchange(server, env),
         }
     }
@@ -64,6 +68,7 @@ impl Call {
             self.reply_to_caller(&ReplySpec::code(if who == Initiator::Siphon { 503 } else { 487 }), env);
         }
         self.phase = Phase::Ending;
+        self.end_transfers(env);
         self.refuse_exchanges(env);
         self.end_others(reason, env);
         self.release_media(env);
@@ -148,7 +153,11 @@ impl Call {
 
     /// After each input: the call is over when no leg owes or is owed anything.
     pub(super) fn settle(&mut self, env: &mut Env<'_>) {
-        if self.phase != Phase::Ending || !self.exchanges.is_empty() || !self.jobs.is_empty() {
+        if self.phase != Phase::Ending
+            || !self.exchanges.is_empty()
+            || !self.jobs.is_empty()
+            || self.transfers.lent
+        {
             return;
         }
         if self.legs.iter().any(|leg| leg.state != LegState::Gone || leg.unacked.is_some()) {
@@ -164,6 +173,7 @@ impl Call {
         if self.phase == Phase::Answered && self.ends.is_some_and(|at| at <= now) {
             self.hang_up(Initiator::Siphon, None, Some("maximum call duration"), env);
         }
+        self.transfer_tick(env);
         let due: Vec<LegId> =
             self.legs.iter().filter(|l| l.deadline().is_some_and(|at| at <= now)).map(|l| l.id).collect();
         for id in due {

@@ -57,7 +57,7 @@ fn carriers(method: Method) -> Option<[Carrier; 3]> {
 
 impl Exchange {
     /// INVITE and UPDATE change the session; only one such at a time (RFC 3261 14, RFC 3311 5).
-    fn changes_session(&self) -> bool {
+    pub(super) fn changes_session(&self) -> bool {
         matches!(self.method, Method::Invite | Method::Update)
     }
 }
@@ -108,6 +108,9 @@ impl Call {
         }
         match method {
             Method::Prack => self.on_prack(from, server, &request, env),
+            Method::Refer => self.on_refer(id, server, &request, env),
+            Method::Notify if self.took_notify(id, server, &request, env) => {}
+            _ if self.is_between_peers(id, server, method, env) => {}
             _ => self.pass_request(from, server, &request, env),
         }
     }
@@ -120,7 +123,13 @@ impl Call {
     }
 
     /// Sends a request on to the other side.
-    fn pass_request(&mut self, from: End, server: ServerRef, request: &Message, env: &mut Env<'_>) {
+    pub(super) fn pass_request(
+        &mut self,
+        from: End,
+        server: ServerRef,
+        request: &Message,
+        env: &mut Env<'_>,
+    ) {
         let method = request.method();
         let changes = matches!(method, Method::Invite | Method::Update);
         let Some(side) = self.other_side(from) else {
@@ -146,7 +155,8 @@ impl Call {
         if let (Some([asked, ..]), Some(dialog)) = (carriers(method), self.dialog_at(from)) {
             dialog.note(Direction::Received, asked, request.cseq(), describes(body.as_ref()));
         }
-        let headers = self.passed(request, env.settings);
+        let mut headers = self.passed(request, env.settings);
+        self.add_referral(request, from.leg, &mut headers);
         self.pass_on(Passage { from, to, server, request, sent_as: method, headers, is_offer: true }, env);
     }
 
@@ -177,6 +187,7 @@ impl Call {
             said: None,
             is_answered: false,
         });
+        self.note_passed(request, to.leg, sent_cseq);
         let item = Item::Request { exchange: number, client, leg: to.leg, request: Box::new(outgoing) };
         self.stage(item, from.leg, to.leg, is_offer, env);
     }
@@ -185,6 +196,9 @@ impl Call {
     fn other_side(&mut self, from: End) -> Option<LegId> {
         if let Some(other) = self.other(from.leg) {
             return Some(other);
+        }
+        if self.phase != Phase::Setup {
+            return None;
         }
         match from.leg {
             LegId::CALLER => Some(self.dialog_at(from)?.other.as_ref()?.0),
@@ -254,7 +268,7 @@ impl Call {
         }
         let Some(at) = self.exchanges.iter().position(|e| e.number == number && !e.is_answered) else {
             if status / 100 == 2 && response.cseq_method() == Method::Invite {
-                self.acknowledge_again(response, env);
+                let _known = self.acknowledge_again(response, env);
             }
             return;
         };
@@ -306,15 +320,15 @@ impl Call {
     }
 
     /// A 2xx of a re-INVITE came again after its exchange was over.
-    fn acknowledge_again(&mut self, response: &Message, env: &mut Env<'_>) {
+    pub(super) fn acknowledge_again(&mut self, response: &Message, env: &mut Env<'_>) -> bool {
         let known = self.legs.iter().find_map(|leg| {
             let dialog = leg.dialogs.first().filter(|_| &*leg.call_id == response.call_id())?;
             let (cseq, ack) = dialog.ack.as_ref()?;
             (*cseq == response.cseq()).then(|| (leg.id, ack.clone()))
         });
-        if let Some((leg, request)) = known {
-            env.push(Output::Ack { leg, request });
-        }
+        let Some((leg, request)) = known else { return false };
+        env.push(Output::Ack { leg, request });
+        true
     }
 
     /// No answer, or none could be had.
@@ -399,6 +413,15 @@ impl Call {
         if !self.unstage_request(client, env) {
             env.push(Output::Cancel { client });
         }
+    }
+
+    /// Requests to and from a leg that is not there any more.
+    pub(super) fn refuse_exchanges_of(&mut self, id: LegId, env: &mut Env<'_>) {
+        let all = std::mem::take(&mut self.exchanges);
+        let (of_it, others) = all.into_iter().partition(|e| e.from.leg == id || e.to.leg == id);
+        self.exchanges = of_it;
+        self.refuse_exchanges(env);
+        self.exchanges = others;
     }
 
     /// The call ends: requests that wait for an answer get 487 (RFC 3261 15.1.2).

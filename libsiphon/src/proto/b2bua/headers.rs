@@ -30,6 +30,7 @@ pub const PASSING: &[HeaderId] = &[
     HeaderId::PrivAnswerMode,
     HeaderId::Privacy,
     HeaderId::Reason,
+    HeaderId::ReferSub,
     HeaderId::RecvInfo,
     HeaderId::ResourcePriority,
     HeaderId::RetryAfter,

@@ -213,6 +213,18 @@ impl Leg {
         matches!(self.state, LegState::Early | LegState::Confirmed)
     }
 
+    /// Our tags on it: of its dialogs, and of an INVITE that has none yet.
+    pub(super) fn tags(&self) -> Vec<Text> {
+        let mut tags: Vec<Text> = self.dialogs.iter().map(|d| d.dialog.local_tag.clone()).collect();
+        tags.push(match &self.invite {
+            Invite::Received { tag, .. } => tag.clone(),
+            Invite::Sent(sent) => sent.sent.from_tag.clone(),
+        });
+        tags.sort();
+        tags.dedup();
+        tags
+    }
+
     /// When something is due on this leg.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let unacked = self.unacked.as_ref().map(|u| u.next.min(u.until));

@@ -12,6 +12,10 @@
 //! | `success` | the 2xx to the caller, its copies, the ACKs |
 //! | `early` | reliable provisional responses and their PRACKs |
 //! | `exchange` | requests inside the call, from one side to the other |
+//! | `refer` | REFER inside the call, carried out here |
+//! | `rejoin` | a leg takes another's place: the re-INVITEs |
+//! | `replaces` | legs that go from call to call |
+//! | `referring` | REFER from here, and from side to side |
 //! | `ending` | BYE, CANCEL, and who still owes what |
 //! | `staging` | bodies on their way through the media engine, in order |
 //! | `description` | session descriptions that pass without a media engine |
@@ -26,6 +30,10 @@ mod exchange;
 pub mod headers;
 mod leg;
 pub mod port;
+mod refer;
+mod referring;
+mod rejoin;
+mod replaces;
 mod setup;
 mod staging;
 mod success;
@@ -33,4 +41,7 @@ mod writing;
 
 pub use call::Call;
 pub use leg::{LegId, LegState};
-pub use port::{Answer, ClientRef, Env, Hop, Input, Outgoing, Output, Sdp, ServerRef, Settings};
+pub use port::{
+    Adopted, Answer, ClientRef, Env, Hop, Input, Outgoing, Output, ReturnTo, Sdp, ServerRef, Settings,
+};
+pub use replaces::Handed;

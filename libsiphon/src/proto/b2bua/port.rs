@@ -1,13 +1,14 @@
 //! What a call is told, and what it wants done.
 
 use super::leg::LegId;
+use super::replaces::Handed;
 use crate::base::flow::Flow;
 use crate::base::rng::Rng;
 use crate::base::text::{Octets, Text};
 use crate::base::time::{Duration, Instant};
 use crate::policy::call::{CallAction, HeaderPreset, ReferMode, Var};
 use crate::policy::{CallEvent, Header, Interest, Target};
-use crate::wire::sip::Message;
+use crate::wire::sip::{Message, Replaces};
 
 /// A server transaction, by a name the engine chose.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -83,6 +84,21 @@ pub enum Input {
         job: u32,
         /// The SDP to pass on; `None` when the engine failed or took too long.
         sdp: Option<Octets>,
+    },
+    /// A leg of another call takes the place of one of this call's (RFC 3891). [`Output::Returned`] says what became
+    /// of it.
+    Adopt {
+        /// The leg.
+        leg: Box<Handed>,
+        /// Whose place it takes.
+        replaced: LegId,
+        /// Where it came from.
+        to: ReturnTo,
+    },
+    /// What became of a leg that was handed over.
+    Returned {
+        /// That.
+        outcome: Adopted,
     },
     /// Somebody here ends the call.
     Terminate {
@@ -169,8 +185,50 @@ pub enum Output {
     },
     /// Delete the media session.
     ReleaseMedia,
+    /// Hand a leg to the call that has this dialog; [`Input::Returned`] says what became of it.
+    HandOver {
+        /// The leg.
+        leg: Box<Handed>,
+        /// The dialog.
+        replaces: Replaces,
+    },
+    /// Tell the call where a leg came from what became of it.
+    Returned {
+        /// That call.
+        to: ReturnTo,
+        /// What.
+        outcome: Adopted,
+    },
     /// The call is over; nothing of it is left.
     Ended,
+}
+
+/// The call that a leg came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ReturnTo {
+    /// Its shard.
+    pub shard: u8,
+    /// Its name there, which the engine chose.
+    pub call: u64,
+}
+
+/// What became of a leg that was handed over.
+#[derive(Clone, Debug)]
+pub enum Adopted {
+    /// It has taken its place.
+    Joined,
+    /// No call has such a dialog.
+    Unknown {
+        /// It comes back.
+        leg: Box<Handed>,
+    },
+    /// It could not be joined.
+    Refused {
+        /// Why, as a status code.
+        code: u16,
+        /// It comes back.
+        leg: Box<Handed>,
+    },
 }
 
 /// A session description for the media engine.

@@ -226,6 +226,9 @@ impl Call {
         if leg.flow.is_none() {
             leg.flow = super::writing::needed_flow(response, flow);
         }
+        if self.is_referred(id) {
+            return self.referred_progress(response.status(), env);
+        }
         if self.hear(id, response, env) {
             self.ask(Asking::Provisional(id, response.clone()), env);
         }
@@ -284,6 +287,9 @@ impl Call {
             _ => return,
         }
         self.leg_gone(id, env);
+        if self.is_referred(id) {
+            return self.transfer_failed(failure.code, env);
+        }
         if self.phase != Phase::Setup || !was_called {
             return;
         }
@@ -352,6 +358,9 @@ impl Call {
     /// Cancels a target that rings and goes on to the next.
     pub(super) fn give_target_up(&mut self, id: LegId, failure: Failure, env: &mut Env<'_>) {
         self.cancel_target(id, env);
+        if self.is_referred(id) {
+            return self.transfer_failed(failure.code, env);
+        }
         if self.best.as_ref().is_none_or(|best| failure.rank() < best.rank()) {
             self.best = Some(failure);
         }

@@ -46,15 +46,22 @@ pub(super) enum Item {
     Response { exchange: u32, answer: Box<Answer>, owes: Option<(LegId, u32)> },
     /// The ACK with the answer to a late offer.
     Ack { leg: LegId, cseq: u32, body: Option<Body> },
+    /// The re-INVITE that offers what a new leg offers.
+    Rejoin { client: ClientRef, leg: LegId, request: Box<Outgoing> },
+    /// The 2xx to an INVITE with Replaces.
+    Replacing { leg: LegId, server: ServerRef, answer: Box<Answer>, owes: Option<(LegId, u32)> },
 }
 
 impl Item {
     fn body(&mut self) -> &mut Option<Body> {
         match self {
-            Item::Invite { request, .. } | Item::Request { request, .. } => &mut request.body,
+            Item::Invite { request, .. } | Item::Request { request, .. } | Item::Rejoin { request, .. } => {
+                &mut request.body
+            }
             Item::Provisional { answer, .. }
             | Item::Success { answer, .. }
-            | Item::Response { answer, .. } => &mut answer.body,
+            | Item::Response { answer, .. }
+            | Item::Replacing { answer, .. } => &mut answer.body,
             Item::Ack { body, .. } => body,
         }
     }
@@ -144,6 +151,10 @@ impl Call {
                 env.push(Output::Send { client, leg, request });
             }
             Item::Response { exchange, answer, owes } => self.conclude(exchange, *answer, owes, env),
+            Item::Rejoin { client, leg, request } => self.rejoin_leaves(client, leg, request, env),
+            Item::Replacing { leg, server, answer, owes } => {
+                self.replacing_answered(leg, server, *answer, owes, env);
+            }
             Item::Ack { leg, cseq, body } => {
                 if self.leg(leg).is_some_and(|l| l.state == LegState::Confirmed) {
                     self.acknowledge(leg, cseq, body, env);
@@ -174,6 +185,8 @@ impl Call {
                 *answer = Answer { code: 503, body: None, reason: None, contact: None, ..*answer };
                 self.conclude(exchange, *answer, None, env);
             }
+            Item::Rejoin { client, .. } => self.rejoin_failed(client, 503, env),
+            Item::Replacing { .. } => self.swap_failed(503, env),
             Item::Ack { leg, cseq, .. } => {
                 self.acknowledge(leg, cseq, None, env);
                 self.hang_up(crate::policy::Initiator::Siphon, None, Some("media"), env);
@@ -191,7 +204,9 @@ impl Call {
             Item::Provisional { .. }
             | Item::Success { .. }
             | Item::Request { .. }
-            | Item::Response { .. } => {}
+            | Item::Response { .. }
+            | Item::Rejoin { .. }
+            | Item::Replacing { .. } => {}
         }
     }
 

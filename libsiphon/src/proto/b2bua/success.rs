@@ -39,6 +39,9 @@ impl Call {
             }
         };
         dialog.is_confirmed = true;
+        if is_first && self.phase == Phase::Answered && self.is_referred(id) {
+            return self.referred_answered(id, dialog, response, flow, env);
+        }
         if !is_first || self.phase != Phase::Setup || self.joined.is_some() {
             return self.discard(id, dialog, response, env);
         }

@@ -16,10 +16,11 @@ use crate::wire::sip::{HeaderId, Message, Method, Uri, quote};
 pub(super) type Body = (Text, Octets);
 
 /// The methods a call takes (RFC 3261 20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, MESSAGE, NOTIFY, PRACK";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, MESSAGE, NOTIFY, PRACK, REFER";
 
 /// Option tags a request inside or at the start of a call may require.
-const SUPPORTED: [&str; 2] = ["100rel", "timer"];
+const SUPPORTED: [&str; 4] = ["100rel", "timer", "replaces", "norefersub"];
 
 /// The body of a message with its type.
 pub(super) fn body_of(message: &Message) -> Option<Body> {
@@ -65,7 +66,7 @@ pub(super) fn dialog_without_contact(sent: &Sent, response: &Message) -> Dialog 
 }
 
 /// A request in the dialog of `leg`, without header fields of the other side.
-fn in_dialog(leg: &Leg, dialog: &Dialog, method: &str, cseq: u32) -> Outgoing {
+pub(super) fn in_dialog(leg: &Leg, dialog: &Dialog, method: &str, cseq: u32) -> Outgoing {
     let (uri, routes) = dialog.path();
     Outgoing {
         method: method.into(),
@@ -231,7 +232,7 @@ impl Call {
     }
 }
 
-fn address(display: Option<&str>, uri: &str) -> String {
+pub(super) fn address(display: Option<&str>, uri: &str) -> String {
     match display {
         Some(display) => format!("{} <{uri}>", quote(display)),
         None => format!("<{uri}>"),
@@ -240,7 +241,7 @@ fn address(display: Option<&str>, uri: &str) -> String {
 
 /// The URI with our host in place of the peer's, and nothing but scheme and user of what it had. A number or URN that
 /// names no host stays.
-fn hosted(uri: &Uri<'_>, host: &str) -> String {
+pub(super) fn hosted(uri: &Uri<'_>, host: &str) -> String {
     if !uri.is_sip() {
         return uri.as_str().to_owned();
     }
@@ -251,7 +252,7 @@ fn hosted(uri: &Uri<'_>, host: &str) -> String {
 }
 
 /// Scheme, user and host of a URI.
-fn bare(uri: &str) -> String {
+pub(super) fn bare(uri: &str) -> String {
     match Uri::parse(uri) {
         Ok(parsed) if parsed.is_sip() => match parsed.user() {
             Some(user) => format!("{}:{user}@{}", parsed.scheme_name(), parsed.host()),
