@@ -431,62 +431,102 @@ class Reply:
 
 @final
 class Call:
+    """A call of two legs: the caller's, whose INVITE it shows, and the one that is dialled. It belongs to its
+    handler; what outlives it is in `vars`.
+    """
     @property
-    def id(self) -> str: ...
+    def id(self) -> str:
+        """Our name of the call: the same for both legs and all its life, in every log line."""
     @property
-    def state(self) -> _CallState: ...
+    def state(self) -> _CallState:
+        """How far it has come: `calling`, `ringing`, `answered` or `terminating`."""
     @property
-    def source_ip(self) -> str: ...
+    def source_ip(self) -> str:
+        """The address that the INVITE came from, as text."""
     @property
-    def source_port(self) -> int: ...
+    def source_port(self) -> int:
+        """The port that the INVITE came from."""
     @property
-    def transport(self) -> _Transport: ...
+    def transport(self) -> _Transport:
+        """The transport that the INVITE came over, in lower case: `udp` or `tcp` in this version."""
     @property
-    def flow(self) -> Flow: ...
+    def flow(self) -> Flow:
+        """The path that the INVITE came by."""
     @property
-    def auth_user(self) -> str | None: ...
+    def auth_user(self) -> str | None:
+        """The user whose credentials `auth.require_*` or `verify_digest` accepted; None before. It is known to all
+        later handlers of the call. It may be set, for a script with a check of its own.
+        """
     @auth_user.setter
     def auth_user(self, value: str | None) -> None: ...
     @property
-    def from_uri(self) -> SipUri: ...
+    def from_uri(self) -> SipUri:
+        """The URI of From (RFC 3261 20.20), after any `set_from_*`."""
     @property
-    def to_uri(self) -> SipUri: ...
+    def to_uri(self) -> SipUri:
+        """The URI of To (RFC 3261 20.39): whom the caller meant."""
     @property
-    def ruri(self) -> SipUri: ...
+    def ruri(self) -> SipUri:
+        """The Request-URI of the INVITE (RFC 3261 7.1), after any `set_ruri_user`."""
     @property
-    def call_id(self) -> str: ...
+    def call_id(self) -> str:
+        """The Call-ID of the caller's leg (RFC 3261 20.8). The other leg has its own unless `keep_call_id` was
+        said.
+        """
     @property
-    def callee(self) -> SipUri | None: ...
+    def callee(self) -> SipUri | None:
+        """The Request-URI of the leg that answered, or was dialled last; None before."""
     @property
-    def body(self) -> bytes | None: ...
+    def body(self) -> bytes | None:
+        """The octets of the INVITE's body; None when there is none."""
     @property
-    def content_type(self) -> str | None: ...
+    def content_type(self) -> str | None:
+        """The text of the INVITE's Content-Type, parameters included; None when there is none."""
     @property
-    def media(self) -> MediaHandle: ...
+    def media(self) -> MediaHandle:
+        """The media of the call."""
     @property
-    def vars(self) -> CallVars: ...
+    def vars(self) -> CallVars:
+        """Values of the script's own that belong to the call."""
     @property
-    def refer_to(self) -> str | None: ...
+    def refer_to(self) -> str | None:
+        """In `on_refer`, whom the call is to be transferred to: the URI of Refer-To without its Replaces (RFC 3515
+        2.1); else None.
+        """
     @property
-    def refer_replaces(self) -> str | None: ...
+    def refer_replaces(self) -> str | None:
+        """In `on_refer`, the Replaces of an attended transfer (RFC 3891): Call-ID, `to-tag` and `from-tag`; else
+        None.
+        """
     @property
-    def refer_from(self) -> _Side | None: ...
-    def source_ip_in(self, networks: str | Sequence[str]) -> bool: ...
-    def reject(self, code: int, reason: str | None = None, headers: Mapping[str, _Value] | None = None) -> None: ...
+    def refer_from(self) -> _Side | None:
+        """In `on_refer`, who wants the transfer: `caller` or `callee`; else None."""
+    def source_ip_in(self, networks: str | Sequence[str]) -> bool:
+        """Whether the INVITE's source address lies in one of the networks, each written `192.0.2.0/24`,
+        `2001:db8::/32` or as one address. Raises ValueError for text that is neither.
+        """
+    def reject(self, code: int, reason: str | None = None, headers: Mapping[str, _Value] | None = None) -> None:
+        """Decides: refuses the call with this failure, 300 to 699 (RFC 3261 21). Without `reason` the registered
+        phrase is used. `headers` are added to the response. A leg that rings is cancelled.
+        """
     def answer(
         self,
         code: int = 200,
         reason: str | None = None,
         body: str | bytes | None = None,
         content_type: str | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Decides: answers the caller from here, with 200 to 299: this node is the other side. `body` is octets or
+        text, `application/sdp` unless `content_type` says otherwise.
+        """
     def progress(
         self,
         code: int = 180,
         reason: str | None = None,
         body: str | bytes | None = None,
         content_type: str | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Sends the caller a provisional response, 101 to 199, and decides nothing. `body` as for `answer`."""
     def dial(
         self,
         uri: _Dialled | Iterable[_Dialled],
@@ -502,7 +542,24 @@ class Call:
         auth_passthrough: bool = False,
         number_policy: None = None,
         follow_redirects: bool = False,
-    ) -> None: ...
+    ) -> None:
+        """Decides: calls the other side. `uri` is whom: text, a SipUri, a Contact, a gateway's destination, or a
+        list of them, which ring all at once. A Contact, or the `uri` of one, is called along its Path and flow.
+        A SIP URI that names no user gets that of the Request-URI, so that `dial("sip:carrier.example.net")`
+        asks it for the number.
+
+        `timeout` is how long a target may take to answer, in seconds or as `"10s"`. `next_hop` is where the
+        INVITE is sent instead, `flow` along which path, `route` the Route values on top, `send_socket` from
+        which listener.
+
+        `header_policy` is `topology-hiding`, `trunk` or `transparent`; default: `b2bua.default_header_policy`
+        of the YAML. `copy` names header fields that pass besides, `strip` those that do not, `translate` maps a
+        name to the one under which it arrives. What the script set or changed passes.
+
+        With `auth_passthrough` the caller answers a challenge of the other side. With `follow_redirects` a 3xx
+        is followed (RFC 3261 8.1.3.4). No target is answered 480. Raises TypeError when the target is None,
+        ValueError for text that is no URI and for a `number_policy`, which is not in this version.
+        """
     def fork(
         self,
         targets: Iterable[_Dialled],
@@ -517,69 +574,159 @@ class Call:
         number_policy: None = None,
         follow_redirects: bool = False,
         failover: Sequence[int] | None = None,
-    ) -> None: ...
-    def terminate(self, reason: str | None = None) -> None: ...
+    ) -> None:
+        """Decides: calls several targets; the first that answers has the call, and the others are cancelled.
+
+        `strategy` `parallel` rings all at once; `sequential` one after the other in the order given; `q` (or
+        `preference`) one group of equal `q` after the other, best first. `timeout` is per target. `failover`
+        names the codes at which the next is tried; without it any failure but 6xx. The other keywords are those
+        of `dial`.
+        """
+    def terminate(self, reason: str | None = None) -> None:
+        """Decides: ends the call on both sides, whatever state they are in. `reason` is the text of Reason (RFC
+        3326).
+        """
     def accept_refer(
         self,
         target: _Address | None = None,
         next_hop: _Address | None = None,
         mode: Literal["terminate", "transparent"] | None = None,
-    ) -> None: ...
-    def reject_refer(self, code: int = 603, reason: str | None = None) -> None: ...
-    def refer(self, target: _Address, replaces: str | None = None, to: _Side = "caller") -> None: ...
+    ) -> None:
+        """Decides, in `on_refer`: transfers the call (RFC 3515). `target` instead of Refer-To, `next_hop` where
+        its INVITE is sent. `mode` `terminate` has this node call the target and join it with the side that
+        stays, `transparent` hands the REFER on; default: `b2bua.default_refer_mode` of the YAML.
+        """
+    def reject_refer(self, code: int = 603, reason: str | None = None) -> None:
+        """Decides, in `on_refer`: refuses the transfer with this failure, 300 to 699; the call goes on."""
+    def refer(self, target: _Address, replaces: str | None = None, to: _Side = "caller") -> None:
+        """Asks a side, `caller` or `callee`, to call `target` instead (RFC 3515). `replaces` (Call-ID, `to-tag`
+        and `from-tag` as in RFC 3891 6.1) names the dialog to take over there. Decides nothing.
+        """
     def session_timer(
         self, expires: _Duration, min_se: _Duration | None = None, refresher: Literal["uac", "uas", "b2bua"] = "uac"
-    ) -> None: ...
-    def keep_call_id(self) -> None: ...
-    def set_credentials(self, username: str, password: str) -> None: ...
-    def max_duration(self, seconds: _Duration) -> None: ...
-    def set_ruri_user(self, value: str) -> None: ...
-    def restrict_caller_id(self) -> None: ...
-    def set_caller_id(self, number: str) -> bool: ...
-    def set_from_user(self, value: str) -> None: ...
-    def set_to_user(self, value: str) -> None: ...
-    def set_from_host(self, value: str) -> None: ...
-    def set_to_host(self, value: str) -> None: ...
-    def set_from_uri(self, value: _Address) -> None: ...
-    def set_to_uri(self, value: _Address) -> None: ...
-    def set_contact_user(self, value: str) -> None: ...
-    def set_contact_uri(self, value: _Address) -> None: ...
-    def get_header(self, name: str) -> str | None: ...
-    def header(self, name: str) -> str | None: ...
-    def get_headers(self, name: str) -> list[str]: ...
-    def has_header(self, name: str) -> bool: ...
-    def set_header(self, name: str, value: _Value) -> None: ...
-    def add_header(self, name: str, value: _Value) -> None: ...
-    def remove_header(self, name: str) -> None: ...
-    def remove_headers_matching(self, prefix: str) -> None: ...
-    def set_body(self, body: str | bytes, content_type: str | None = None) -> None: ...
+    ) -> None:
+        """Sets the session timer of both legs (RFC 4028), in seconds: Session-Expires, Min-SE (90 at least), and
+        who refreshes: `uac`, `uas` or `b2bua`. Default: `session_timer` of the YAML.
+        """
+    def keep_call_id(self) -> None:
+        """Gives the B-leg the Call-ID of the A-leg, for peers that need it."""
+    def set_credentials(self, username: str, password: str) -> None:
+        """What challenges of the other side are answered with (RFC 3261 22)."""
+    def max_duration(self, seconds: _Duration) -> None:
+        """Ends the call this long after its answer: seconds, or `"1h"`."""
+    def set_ruri_user(self, value: str) -> None:
+        """Replaces the user part of the Request-URI, which targets without a user are asked for. Raises ValueError
+        for a tel URI.
+        """
+    def restrict_caller_id(self) -> None:
+        """Hides who calls: From becomes anonymous, and Privacy `id` asks everybody who knows to say nothing (RFC
+        3323, RFC 3325).
+        """
+    def set_caller_id(self, number: str) -> bool:
+        """Gives From, P-Asserted-Identity, P-Preferred-Identity and Remote-Party-ID another number; display names
+        go with the old one. False when the caller withholds the number; then nothing is changed.
+        """
+    def set_from_user(self, value: str) -> None:
+        """Replaces the user part of the From URI, or the number of a tel URI."""
+    def set_to_user(self, value: str) -> None:
+        """Replaces the user part of the To URI, or the number of a tel URI."""
+    def set_from_host(self, value: str) -> None:
+        """Replaces host, or `host:port`, of the From URI. Raises ValueError for a tel URI."""
+    def set_to_host(self, value: str) -> None:
+        """Replaces host, or `host:port`, of the To URI. Raises ValueError for a tel URI."""
+    def set_from_uri(self, value: _Address) -> None:
+        """Replaces the URI of From; the display name stays."""
+    def set_to_uri(self, value: _Address) -> None:
+        """Replaces the URI of To; the display name stays."""
+    def set_contact_user(self, value: str) -> None:
+        """Gives the Contact of the B-leg this user part; an empty text takes it away."""
+    def set_contact_uri(self, value: _Address) -> None:
+        """Gives the B-leg this Contact URI. In-dialog requests of the other side go there: it must lead to this
+        node.
+        """
+    def get_header(self, name: str) -> str | None:
+        """The text of the INVITE's first header field of that name, in any case or compact form; None when there
+        is none.
+        """
+    def header(self, name: str) -> str | None:
+        """The same as `get_header`."""
+    def get_headers(self, name: str) -> list[str]:
+        """The values of all header fields of that name, in order; lists are split at their commas (RFC 3261
+        7.3.1).
+        """
+    def has_header(self, name: str) -> bool:
+        """Whether the INVITE has a header field of that name."""
+    def set_header(self, name: str, value: _Value) -> None:
+        """Gives the INVITE of the B-leg this header field, in place of all of that name; it passes whatever
+        `header_policy` says. Raises ValueError for Via, CSeq, Call-ID and Content-Length, which belong to the
+        engine, and for CR, LF or NUL; RuntimeError once the call was dialled.
+        """
+    def add_header(self, name: str, value: _Value) -> None:
+        """Gives the INVITE of the B-leg one more header field of that name. Otherwise as `set_header`."""
+    def remove_header(self, name: str) -> None:
+        """Removes all header fields of that name. Raises as `set_header` does."""
+    def remove_headers_matching(self, prefix: str) -> None:
+        """Removes the header fields whose name, in its long form, the pattern matches from the start, in any case:
+        `"X-"` and `"^X-"` do the same. A linear-time regular expression. What a message cannot do without
+        stays.
+        """
+    def set_body(self, body: str | bytes, content_type: str | None = None) -> None:
+        """Replaces the body that the B-leg gets. Without `content_type` the old one stays; where there is none,
+        `text/plain` for text and `application/octet-stream` for octets.
+        """
 
 @final
 class CallVars:
+    """The values of a call, as a mapping: they outlive the handler, and a reload of the script. Names are text,
+    values None, bool, int, float or str; None is the same as absence. At most 63, names and texts of 4096
+    octets at most. What changes is kept when the handler returns or awaits; an exception takes it back.
+    """
     def __len__(self) -> int: ...
     def __contains__(self, name: object, /) -> bool: ...
     def __getitem__(self, name: str, /) -> _Var: ...
     def __setitem__(self, name: str, value: _Var, /) -> None: ...
     def __delitem__(self, name: str, /) -> None: ...
     def __iter__(self) -> Iterator[str]: ...
-    def get(self, name: str, default: Any = None) -> Any: ...
-    def pop(self, name: str, default: Any = None) -> Any: ...
-    def update(self, values: Mapping[str, _Var] | None = None, **more: _Var) -> None: ...
-    def keys(self) -> list[str]: ...
-    def values(self) -> list[_Var]: ...
-    def items(self) -> list[tuple[str, _Var]]: ...
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of that name; `default` when there is none."""
+    def pop(self, name: str, default: Any = None) -> Any:
+        """Takes a value out and gives it; `default` when there is none."""
+    def update(self, values: Mapping[str, _Var] | None = None, **more: _Var) -> None:
+        """Attaches the values of a mapping, or of keywords."""
+    def keys(self) -> list[str]:
+        """The names, in the order of first attachment."""
+    def values(self) -> list[_Var]:
+        """The values, in the same order."""
+    def items(self) -> list[tuple[str, _Var]]:
+        """Pairs of name and value, in the same order."""
 
 @final
 class MediaHandle:
-    def anchor(self, engine: Literal["rtpengine"] = "rtpengine", profile: str | None = None) -> None: ...
-    def release(self) -> None: ...
+    """The media of a call: whether it passes through the media engine of this node."""
+    def anchor(self, engine: Literal["rtpengine"] = "rtpengine", profile: str | None = None) -> None:
+        """Has the media of the call pass through the media engine: offers before the B-leg is called, answers,
+        follows re-INVITE and UPDATE, and ends with the call. Saying it twice is saying it once.
+
+        `profile` is one of `media.profiles` or a built-in one; without it each leg is served as its own SDP and
+        transport say. Raises RuntimeError where the YAML has no `media`, ValueError for an engine that is not
+        `rtpengine`.
+        """
+    def release(self) -> None:
+        """Takes the media engine out of the call, or frees what it holds for it. Twice, or without `anchor`, is no
+        error.
+        """
     @property
-    def is_active(self) -> bool: ...
+    def is_active(self) -> bool:
+        """Whether the media is anchored, or will be when the handler returns."""
 
 @final
 class ByeInitiator:
+    """Which side ended a call. `str()` is `caller`, `callee`, or `siphon` for a timer, an operator or a script; it
+    equals these texts.
+    """
     @property
-    def side(self) -> Literal["a", "b", "siphon"]: ...
+    def side(self) -> Literal["a", "b", "siphon"]:
+        """`a` for the caller, `b` for the callee, `siphon` for this node."""
     def __eq__(self, other: object, /) -> bool: ...
     def __hash__(self) -> int: ...
 
@@ -750,9 +897,9 @@ class Sdp:
     def resume(self) -> None:
         """Takes the other side from hold: `sendonly` becomes `sendrecv` and `inactive` becomes `recvonly`."""
     def apply(self, target: Request | Reply | Call) -> None:
-        """Puts the description into a request or reply: in place of the one it has, in a multipart body in place
-        of that part, else as the body, of type `application/sdp`. Raises RuntimeError when the request was
-        relayed already.
+        """Puts the description into a request, a reply or the INVITE of a call: in place of the one it has, in a
+        multipart body in place of that part, else as the body, of type `application/sdp`. Raises RuntimeError
+        when the request was relayed already.
         """
     def __bytes__(self) -> bytes: ...
 
@@ -949,13 +1096,39 @@ class _Proxy:
 
 @final
 class _B2bua:
-    def on_invite(self, function: _OnCall) -> _OnCall: ...
-    def on_early_media(self, function: _OnCallReply) -> _OnCallReply: ...
-    def on_answer(self, function: _OnCallReply) -> _OnCallReply: ...
-    def on_failure(self, function: _OnCallFailure) -> _OnCallFailure: ...
-    def on_bye(self, function: _OnBye) -> _OnBye: ...
-    def on_refer(self, function: _OnCall) -> _OnCall: ...
-    def on_cancel(self, function: _OnCall) -> _OnCall: ...
+    """The decorators of a script for calls: this node is the other end of both legs (RFC 3261 6). An INVITE
+    outside any dialog goes to `on_invite` when there is one; everything inside a call it made goes to the call,
+    and never to `proxy.on_request`.
+    """
+    def on_invite(self, function: _OnCall) -> _OnCall:
+        """Decorator: `f(call)` is called for each INVITE that may begin a call. It dials, forks, answers, rejects
+        or terminates; deciding nothing is answered 500.
+        """
+    def on_early_media(self, function: _OnCallReply) -> _OnCallReply:
+        """Decorator: `f(call, reply)` is called for each provisional response of a B-leg but 100. It goes to the
+        caller, with the handler's edits, unless the handler drops it.
+        """
+    def on_answer(self, function: _OnCallReply) -> _OnCallReply:
+        """Decorator: `f(call, reply)` is called when a B-leg answers. The 2xx goes to the caller, with the
+        handler's edits.
+        """
+    def on_failure(self, function: _OnCallFailure) -> _OnCallFailure:
+        """Decorator: `f(call, code, reason)` is called once per dial, when every target has failed; never after
+        the caller gave up. It may dial again, reject, or do nothing: then the best response goes to the caller.
+        A media engine that fails comes as 503 `media`.
+        """
+    def on_bye(self, function: _OnBye) -> _OnBye:
+        """Decorator: `f(call, initiator)` is called when an answered call ends; the initiator is the caller, the
+        callee or siphon. Nothing is awaited.
+        """
+    def on_refer(self, function: _OnCall) -> _OnCall:
+        """Decorator: `f(call)` is called when a side wants to transfer the call (RFC 3515). It accepts or rejects;
+        doing nothing is what `b2bua.default_refer_mode` of the YAML says.
+        """
+    def on_cancel(self, function: _OnCall) -> _OnCall:
+        """Decorator: `f(call)` is called when the caller gives up before an answer (RFC 3261 9). It decides
+        nothing.
+        """
 
 @final
 class _Registrar:
@@ -1130,6 +1303,8 @@ class _RtpEngine:
         `ipv6_to_ipv4`); without it a later offer of the call takes that of the first one, which is `auto`.
         Raises MediaError when no engine did it within its `timeout_ms`, RuntimeError after a relay and without
         `media` in the YAML, ValueError for an unknown profile.
+
+        Of a Call it says what `call.media.anchor()` says; the SDP is replaced when the call is dialled.
         """
     def answer(self, reply: Request | Reply, profile: str | None = None) -> Awaitable[bool]:
         """Awaitable: the same with the message that carries the answer. `profile` is that of the offer when it is
@@ -1137,7 +1312,7 @@ class _RtpEngine:
         """
     def delete(self, request: Request | Reply) -> Awaitable[bool]:
         """Awaitable: ends the media sessions of the call. True; False when the engine knew none, or did not do it,
-        which the log then says: a BYE goes on all the same.
+        which the log then says: a BYE goes on all the same. Of a Call it is `call.media.release()`.
         """
     def ping(self) -> Awaitable[bool]:
         """Awaitable: whether an engine answers."""

@@ -68,7 +68,8 @@ def test_what_the_kit_gives_has_a_page_too() -> None:
 def test_every_public_name_has_a_text_and_an_entry() -> None:
     pages = reference.pages()
     for name in siphon.__all__:
-        own = pages.get(f"{name}.md", pages["exceptions.md"])
+        # Where a type has the name of a namespace, in another case, one page has both.
+        own = pages.get(f"{name}.md") or pages.get(f"{name.lower()}.md") or pages["exceptions.md"]
         assert f"# `{name}`\n" in own, name
     for path, _ in reference.named(ast.parse(reference.STUBS.read_text())):
         assert len(reference.text_of(path)) > 10, f"{path} says nothing about itself"

@@ -21,9 +21,14 @@ def test_a_namespace_that_is_not_there_says_why(name: str) -> None:
         assert str(told.value) == f"'{name}' is not available in siphon-proxy (available in: {', '.join(roles)})"
 
 
-def test_a_type_that_comes_with_a_namespace_says_what_the_namespace_says() -> None:
+def test_a_type_that_comes_with_a_namespace_says_what_the_namespace_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("siphon._native.role", lambda: "siphon-proxy")
     with pytest.raises(ImportError, match="'Call' is not available in siphon-proxy \\(available in: siphon-sbc\\)"):
-        from siphon import Call  # type: ignore[attr-defined] # noqa: F401
+        from siphon import Call  # noqa: F401
+    assert {"b2bua", "Call"}.isdisjoint(dir(siphon))
+    monkeypatch.setattr("siphon._native.role", lambda: "siphon-sbc")
+    assert {"b2bua", "Call"} <= set(dir(siphon))
+    assert siphon.Call.__name__ == "Call"
 
 
 def test_a_misspelt_name_is_guessed() -> None:
