@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::unit::Seconds;
 use crate::base::time::Duration;
 use crate::policy::call;
+use crate::proto::session::SessionTimerSettings;
 
 /// How calls are made of two legs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -104,6 +105,14 @@ pub struct SessionTimer {
     pub min_se: Duration,
     /// Who refreshes.
     pub refresher: call::SessionRefresher,
+}
+
+impl SessionTimer {
+    /// As the machine of a dialog takes it.
+    pub fn settings(&self) -> SessionTimerSettings {
+        let secs = |d: Duration| u32::try_from(d.as_secs()).unwrap_or(u32::MAX);
+        SessionTimerSettings::new(secs(self.expires), secs(self.min_se), self.refresher.into())
+    }
 }
 
 impl B2bua {

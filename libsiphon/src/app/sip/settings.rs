@@ -24,6 +24,7 @@ use crate::proto::auth::{Algorithm, DigestSettings, StaticUsers, UriCheck, UserS
 use crate::proto::b2bua;
 use crate::proto::proxy::own;
 use crate::proto::registrar::{PathPolicy, PingMethod, PingSettings, RegistrarSettings};
+use crate::proto::session::SessionTimerSettings;
 use crate::proto::transaction::TimerSettings;
 use crate::wire::sip;
 use std::sync::Arc;
@@ -115,6 +116,7 @@ impl SipBlocks<'_> {
             host: self.own_realm().into(),
             preset: wanted.headers,
             refer: wanted.refer,
+            session_timer: wanted.session_timer.map_or(SessionTimerSettings::OFF, |timer| timer.settings()),
             ..b2bua::Settings::default()
         })
     }

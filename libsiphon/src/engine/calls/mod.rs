@@ -193,6 +193,8 @@ pub(crate) fn settings_of(node: &Node) -> Option<&b2bua::Settings> {
 #[cfg(test)]
 mod session_tests;
 #[cfg(test)]
+mod timer_tests;
+#[cfg(test)]
 mod tests;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::exchange::Exchange;
 use super::leg::{DialogId, End, Invite, Leg, LegDialog, LegId, LegState};
 use super::port::{Answer, ClientRef, Env, Input, Output, ServerRef, Settings, Vars};
 use super::refer::Transfers;
+use super::refresh::Pace;
 use super::setup::{Failure, Run};
 use super::staging::Job;
 use crate::base::flow::Flow;
@@ -46,6 +47,8 @@ pub(super) enum Purpose {
     Notify,
     /// A REFER of ours.
     Refer,
+    /// A refresh of the session of a leg.
+    Refresh(LegId),
 }
 
 /// What policy is being asked about.
@@ -137,6 +140,7 @@ impl Call {
             flow: super::writing::needed_flow(&invite, &flow),
             unacked: None,
             described: None,
+            pace: Pace::new(settings.session_timer),
             invite: Invite::Received { server, request: invite.clone(), tag: tag.clone(), answered: false },
         };
         out.push(Output::Found { leg: leg.id, call_id: leg.call_id.clone(), local_tag: tag });
@@ -469,7 +473,11 @@ impl Call {
                 self.make_way_for_progress(&answer.to_tag, env);
                 self.tell_caller(server, Box::new(answer), How::default(), env);
             }
-            200..=299 => self.succeed(server, answer, None, env),
+            200..=299 => {
+                if self.plan_for_caller(env) {
+                    self.succeed(server, answer, None, env);
+                }
+            }
             _ => {
                 self.refuse_caller(env);
                 env.push(Output::Respond { server, answer: Box::new(answer) });
@@ -515,6 +523,7 @@ impl Call {
                 self.refer_answered(response.status(), response.refer_sub().ok().flatten(), env);
             }
             Purpose::Bye(leg) if response.status() >= 200 => self.leg_gone(leg, env),
+            Purpose::Refresh(leg) => self.on_refresh_response(leg, client, &response, env),
             Purpose::Bye(_) | Purpose::Prack => {}
         }
     }
@@ -525,6 +534,7 @@ impl Call {
             Purpose::Invite(leg) => self.target_failed(leg, Failure::local(status), env),
             Purpose::Exchange(number) => self.exchange_failed(number, status, env),
             Purpose::Bye(leg) => self.leg_gone(leg, env),
+            Purpose::Refresh(leg) => self.refresh_failed(leg, client, status, env),
             Purpose::Prack => {}
             Purpose::Rejoin(_) => self.rejoin_failed(client, status, env),
             Purpose::Notify => self.notify_answered(status, env),

@@ -335,7 +335,8 @@ impl Call {
         let mut headers = self.passed(request, env.settings);
         headers.extend(owed.map(|owed| rack_field(owed.rack)));
         let sent_as = if is_offer { Method::Update } else { Method::Prack };
-        self.pass_on(Passage { from, to, server, request, sent_as, headers, is_offer }, env);
+        let passage = Passage { from, to, server, request, sent_as, headers, is_offer, plan: None };
+        self.pass_on(passage, env);
     }
 
     /// A 2xx leaves for the caller, or waits for a PRACK.

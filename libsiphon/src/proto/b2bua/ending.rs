@@ -185,6 +185,7 @@ impl Call {
             } else {
                 self.unacked_due(id, env);
                 self.assured_due(id, env);
+                self.session_due(id, env);
             }
         }
     }

@@ -3,12 +3,13 @@
 use super::call::{Call, Phase, Purpose};
 use super::leg::{End, LegId, LegState, Unacked};
 use super::port::{Answer, ClientRef, Env, Output, ServerRef};
+use super::refresh::{accepted, asked_fields, say_plan};
 use super::staging::Item;
 use super::writing::{self, Body};
 use crate::base::flow::Flow;
 use crate::base::text::Text;
 use crate::policy::{Header, Initiator};
-use crate::proto::session::{Carrier, Direction};
+use crate::proto::session::{Carrier, Direction, Plan};
 use crate::wire::sip::{Message, Method};
 
 /// A request on its way from one leg to the other.
@@ -29,6 +30,8 @@ pub(super) struct Exchange {
     pub(super) has_body: bool,
     /// The session description it told, once it has left.
     pub(super) said: Option<Body>,
+    /// What the 2xx to whoever asked says of the session timer.
+    pub(super) plan: Option<Plan>,
     /// The final response waits for the media engine.
     pub(super) is_answered: bool,
 }
@@ -43,10 +46,12 @@ pub(super) struct Passage<'a> {
     /// Header fields that go with it.
     pub(super) headers: Vec<Header>,
     pub(super) is_offer: bool,
+    /// What the 2xx to it says of the session timer.
+    pub(super) plan: Option<Plan>,
 }
 
 /// What a request and its responses are to the session: the request, its 2xx, any other final response.
-fn carriers(method: Method) -> Option<[Carrier; 3]> {
+pub(super) fn carriers(method: Method) -> Option<[Carrier; 3]> {
     match method {
         Method::Invite => Some([Carrier::Invite, Carrier::InviteOk, Carrier::InviteFailed]),
         Method::Update => Some([Carrier::Update, Carrier::UpdateOk, Carrier::UpdateFailed]),
@@ -152,22 +157,38 @@ impl Call {
         if changes && let Some(code) = self.session_is_busy(from, to, request) {
             return self.refuse_change(from.leg, server, code, env);
         }
+        let plan = match changes.then(|| self.plan_of(from.leg, request)) {
+            Some(Err(small)) => return self.refuse_interval(from.leg, server, small, env),
+            Some(Ok(plan)) => plan,
+            None => None,
+        };
+        let takes_update = self.leg(to.leg).is_some_and(|leg| leg.pace.takes_update);
+        if method == Method::Update && body.is_none() && !takes_update {
+            return self.answer_refresh(from.leg, server, plan, env);
+        }
         if let (Some([asked, ..]), Some(dialog)) = (carriers(method), self.dialog_at(from)) {
             dialog.note(Direction::Received, asked, request.cseq(), describes(body.as_ref()));
         }
         let mut headers = self.passed(request, env.settings);
         self.add_referral(request, from.leg, &mut headers);
-        self.pass_on(Passage { from, to, server, request, sent_as: method, headers, is_offer: true }, env);
+        let passage = Passage { from, to, server, request, sent_as: method, headers, is_offer: true, plan };
+        self.pass_on(passage, env);
     }
 
     pub(super) fn pass_on(&mut self, passage: Passage<'_>, env: &mut Env<'_>) {
-        let Passage { from, to, server, request, sent_as, headers, is_offer } = passage;
+        let Passage { from, to, server, request, sent_as, headers, is_offer, plan } = passage;
         let number = self.new_number();
         let client = self.new_client(Purpose::Exchange(number));
         let method = request.method();
         let Some(leg) = self.leg(to.leg) else { return };
         let other_method = Some(sent_as).filter(|sent_as| *sent_as != method);
-        let Some(outgoing) = writing::inside(leg, to.dialog, request, other_method, headers) else { return };
+        let Some(mut outgoing) = writing::inside(leg, to.dialog, request, other_method, headers) else {
+            return;
+        };
+        if leg.state == LegState::Confirmed && leg.pace.timer.ask().is_some() && plan.is_some() {
+            outgoing.headers.push((Text::from("Supported"), Text::from("timer")));
+            outgoing.headers.extend(asked_fields(&leg.pace.timer));
+        }
         let sent_cseq = outgoing.cseq;
         let has_body = outgoing.body.is_some();
         if let (Some([asked, ..]), Some(dialog)) = (carriers(sent_as), leg.dialog_at(to.dialog)) {
@@ -185,6 +206,7 @@ impl Call {
             sent_cseq,
             has_body,
             said: None,
+            plan,
             is_answered: false,
         });
         self.note_passed(request, to.leg, sent_cseq);
@@ -226,6 +248,12 @@ impl Call {
     fn answer_alone(&mut self, from: LegId, server: ServerRef, request: &Message, env: &mut Env<'_>) {
         let code = match request.method() {
             Method::Options | Method::Info => 200,
+            Method::Update if writing::body_of(request).is_none() => {
+                return match self.plan_of(from, request) {
+                    Ok(plan) => self.answer_refresh(from, server, plan, env),
+                    Err(small) => self.refuse_interval(from, server, small, env),
+                };
+            }
             Method::Invite | Method::Update => 488,
             _ => 501,
         };
@@ -292,6 +320,10 @@ impl Call {
             if let Some(dialog) = self.dialog_at(exchange.to) {
                 dialog.dialog.refresh(response);
             }
+            let now = env.now;
+            if let Some(leg) = self.leg(exchange.to.leg).filter(|_| exchange.plan.is_some()) {
+                accepted(leg, response, now);
+            }
             if exchange.method == Method::Invite {
                 match exchange.has_body {
                     true => self.acknowledge(exchange.to.leg, exchange.sent_cseq, None, env),
@@ -303,6 +335,8 @@ impl Call {
             401 | 407 => 403,
             // The offer of a PRACK that went on in an UPDATE.
             300.. if exchange.sent_as != exchange.method => 488,
+            // Too short for the other side alone: whoever asked may try again, and then it is longer.
+            422 if self.raises(&exchange, response) => 500,
             status => status,
         };
         let answer = Answer {
@@ -313,6 +347,10 @@ impl Call {
             headers: self.passed(response, env.settings),
             body,
         };
+        let mut answer = answer;
+        if code == 500 && status == 422 {
+            answer.headers.push((Text::from("Retry-After"), Text::from("0")));
+        }
         let is_offer = owes.is_some();
         let item = Item::Response { exchange: number, answer: Box::new(answer), owes };
         self.stage(item, exchange.to.leg, exchange.from.leg, is_offer, env);
@@ -370,6 +408,12 @@ impl Call {
         }
     }
 
+    /// The other side found the interval of its own leg too small.
+    fn raises(&mut self, exchange: &Exchange, response: &Message) -> bool {
+        let min_se = response.min_se().ok().flatten();
+        exchange.plan.is_some() && self.leg(exchange.to.leg).is_some_and(|leg| leg.pace.timer.refused(min_se))
+    }
+
     fn tag_of(&mut self, end: End) -> Text {
         self.dialog_at(end).map(|d| d.dialog.local_tag.clone()).unwrap_or_default()
     }
@@ -386,6 +430,11 @@ impl Call {
         let exchange = self.exchanges.remove(at);
         let succeeded = answer.code / 100 == 2;
         self.note_conclusion(&exchange, succeeded, answer.body.as_ref());
+        let mut answer = answer;
+        let now = env.now;
+        if let (true, Some(plan), Some(leg)) = (succeeded, exchange.plan, self.leg(exchange.from.leg)) {
+            say_plan(leg, plan, &mut answer.headers, now);
+        }
         env.push(Output::Respond { server: exchange.server, answer: Box::new(answer) });
         if exchange.method == Method::Invite && succeeded {
             let (now, settings) = (env.now, env.settings);

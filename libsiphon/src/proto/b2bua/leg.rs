@@ -3,6 +3,7 @@
 use super::early::Assured;
 use super::exchange::describes;
 use super::port::{ClientRef, Outgoing, ServerRef};
+use super::refresh::Pace;
 use super::writing::{Body, body_of};
 use crate::base::flow::Flow;
 use crate::base::text::{Octets, Text};
@@ -62,6 +63,8 @@ pub(super) struct Leg {
     pub(super) unacked: Option<Unacked>,
     /// What the other side was last told of this side's session.
     pub(super) described: Option<Octets>,
+    /// Its session timer.
+    pub(super) pace: Pace,
     /// User part of our Contact on this leg.
     pub(super) contact: Text,
 }
@@ -232,7 +235,8 @@ impl Leg {
             Invite::Sent(sent) if self.state == LegState::Early => sent.give_up,
             _ => None,
         };
-        [unacked, give_up, self.assured_deadline()].into_iter().flatten().min()
+        let session = self.pace.timer.deadline().filter(|_| self.state == LegState::Confirmed);
+        [unacked, give_up, self.assured_deadline(), session].into_iter().flatten().min()
     }
 
     /// When a reliable response of ours is due again.

@@ -16,6 +16,7 @@
 //! | `rejoin` | a leg takes another's place: the re-INVITEs |
 //! | `replaces` | legs that go from call to call |
 //! | `referring` | REFER from here, and from side to side |
+//! | `refresh` | session timers and our own refreshes |
 //! | `ending` | BYE, CANCEL, and who still owes what |
 //! | `staging` | bodies on their way through the media engine, in order |
 //! | `description` | session descriptions that pass without a media engine |
@@ -34,6 +35,7 @@ mod refer;
 mod referring;
 mod rejoin;
 mod replaces;
+mod refresh;
 mod setup;
 mod staging;
 mod success;

@@ -8,6 +8,7 @@ use crate::base::text::{Octets, Text};
 use crate::base::time::{Duration, Instant};
 use crate::policy::call::{CallAction, HeaderPreset, ReferMode, Var};
 use crate::policy::{CallEvent, Header, Interest, Target};
+use crate::proto::session::SessionTimerSettings;
 use crate::wire::sip::{Message, Replaces};
 
 /// A server transaction, by a name the engine chose.
@@ -336,6 +337,8 @@ pub struct Settings {
     pub max_duration: Option<Duration>,
     /// Whether 100rel is offered to the B side and taken from the A side.
     pub reliable: bool,
+    /// The session timer of calls whose policy names none.
+    pub session_timer: SessionTimerSettings,
 }
 
 impl Default for Settings {
@@ -353,6 +356,7 @@ impl Default for Settings {
             max_waiting: 16,
             max_duration: None,
             reliable: true,
+            session_timer: SessionTimerSettings::OFF,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::exchange::describes;
 use super::leg::{End, Invite, Leg, LegDialog, LegId, LegState, SentInvite};
 use super::port::{Answer, Env, Hop, Outgoing, Output, ServerRef};
 use super::referring::{PassedRefer, Referring};
+use super::refresh::{Pace, extensions};
 use super::rejoin::{Cause, Swap};
 use super::writing::{self, Body};
 use crate::base::flow::Flow;
@@ -210,6 +211,8 @@ impl Call {
         let (address, user) = shown(&dialog.dialog.remote, &env.settings.host);
         let (id, tag, call_id) = (self.new_leg_id(), env.tag(), (env.call_id)(env.rng));
         let mut headers: Vec<Header> = vec![("Allow".into(), writing::ALLOW.into())];
+        let pace = Pace::new(self.timer_settings(env.settings));
+        headers.extend(extensions(false, &pace.timer));
         headers.extend(self.headers_for_target(stays, &refer, refer_to, env));
         let request = Outgoing {
             method: "INVITE".into(),
@@ -245,6 +248,7 @@ impl Call {
             flow: target.flow,
             unacked: None,
             described: None,
+            pace,
             invite: Invite::Sent(Box::new(SentInvite {
                 client: Some(client),
                 sent,

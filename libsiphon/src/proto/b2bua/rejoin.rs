@@ -146,7 +146,8 @@ impl Call {
     /// Whether no request that changes the session is open on this leg's dialog.
     pub(super) fn is_free(&self, id: LegId) -> bool {
         let open = self.exchanges.iter().any(|e| e.changes_session() && (e.from.leg == id || e.to.leg == id));
-        !open && self.legs.iter().any(|leg| leg.id == id && leg.unacked.is_none())
+        let free = |leg: &Leg| leg.id == id && leg.unacked.is_none() && !leg.pace.is_refreshing();
+        !open && self.legs.iter().any(free)
     }
 
     fn ask_for_offer(&mut self, id: LegId, env: &mut Env<'_>) {

@@ -186,6 +186,7 @@ impl Call {
     /// Requests of this leg's dialogs are ours from now on.
     fn claim_dialogs(&mut self, id: LegId, env: &mut Env<'_>) {
         let Some(leg) = self.leg(id) else { return };
+        leg.pace.moved(env.now);
         let call_id = leg.call_id.clone();
         let tags: Vec<Text> = leg.tags();
         for local_tag in tags {

@@ -3,6 +3,7 @@
 use super::call::{Asking, Call, Phase, Purpose};
 use super::leg::{Invite, Leg, LegDialog, LegId, LegState, SentInvite};
 use super::port::{Answer, ClientRef, Env, Hop, Output};
+use super::refresh::{Pace, extensions};
 use super::staging::Item;
 use crate::base::flow::Flow;
 use crate::base::text::Text;
@@ -78,6 +79,9 @@ impl Call {
             let headers = vec![(Text::from("Unsupported"), Text::from(unknown.join(", ")))];
             return self.reply_to_caller(&ReplySpec { headers, ..ReplySpec::code(420) }, env);
         }
+        if !self.plan_for_caller(env) {
+            return;
+        }
         let targets = dial.targets.clone();
         let groups = match dial.strategy {
             Strategy::Parallel => VecDeque::from([targets]),
@@ -124,9 +128,11 @@ impl Call {
             false => (env.call_id)(env.rng),
         };
         let client = self.new_client(Purpose::Invite(id));
-        let (request, sent) = self.first_invite(&dial, &target, &call_id, &tag, env);
+        let (mut request, sent) = self.first_invite(&dial, &target, &call_id, &tag, env);
         let has_offer = super::exchange::describes(request.body.as_ref());
         let reliable = self.offers_reliable(env.settings);
+        let pace = Pace::new(self.timer_settings(env.settings));
+        request.headers.extend(extensions(reliable, &pace.timer));
         env.push(Output::Found { leg: id, call_id: call_id.clone(), local_tag: tag });
         self.legs.push(Leg {
             id,
@@ -138,6 +144,7 @@ impl Call {
             flow: target.flow,
             unacked: None,
             described: None,
+            pace,
             invite: Invite::Sent(Box::new(SentInvite {
                 client: Some(client),
                 sent,
@@ -186,6 +193,9 @@ impl Call {
             return self.leg_gone(id, env);
         }
         if matches!(status, 401 | 407) && self.log_in(id, response, env) {
+            return;
+        }
+        if status == 422 && self.raise_interval(id, response, env) {
             return;
         }
         let follows = self.run.as_ref().is_some_and(|run| run.dial.follow_redirects);

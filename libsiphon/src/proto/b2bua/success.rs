@@ -40,6 +40,10 @@ impl Call {
         };
         dialog.is_confirmed = true;
         if is_first && self.phase == Phase::Answered && self.is_referred(id) {
+            let now = env.now;
+            if let Some(leg) = self.leg(id) {
+                super::refresh::accepted(leg, response, now);
+            }
             return self.referred_answered(id, dialog, response, flow, env);
         }
         if !is_first || self.phase != Phase::Setup || self.joined.is_some() {
@@ -52,6 +56,7 @@ impl Call {
         let sdp = describes(writing::body_of(response).as_ref());
         let meaning = dialog.note(Direction::Received, Carrier::InviteOk, response.cseq(), sdp);
         leg.dialogs = vec![dialog];
+        super::refresh::accepted(leg, response, env.now);
         if let Some(sent) = leg.sent() {
             sent.give_up = None;
         }
@@ -181,6 +186,7 @@ impl Call {
         };
         let mut chosen = LegDialog { is_confirmed: true, ..chosen };
         super::early::answered(&mut chosen, cseq, &mut answer);
+        super::refresh::say_plan(leg, leg.pace.plan, &mut answer.headers, now);
         let others = std::mem::replace(&mut leg.dialogs, vec![chosen]);
         leg.state = LegState::Confirmed;
         leg.unacked = Some(Unacked {

@@ -161,9 +161,6 @@ impl Call {
         };
         let contact = self.invite.from().ok().and_then(|f| f.uri.user().map(Text::from)).unwrap_or_default();
         let mut headers = vec![(Text::from("Allow"), Text::from(ALLOW))];
-        if self.offers_reliable(env.settings) {
-            headers.push((Text::from("Supported"), Text::from("100rel")));
-        }
         headers.extend(self.passed(&self.invite, env.settings));
         if dial.auth_passthrough {
             for id in [HeaderId::Authorization, HeaderId::ProxyAuthorization] {
@@ -203,7 +200,6 @@ impl Call {
         const MOST: u8 = 3;
         let Some(login) = self.login.clone() else { return false };
         let cnonce = env.tag();
-        let now = env.now;
         let Some(leg) = self.leg(id) else { return false };
         let Invite::Sent(sent) = &mut leg.invite else { return false };
         if sent.logins >= MOST || sent.cancelled {
@@ -218,17 +214,23 @@ impl Call {
         sent.logins += 1;
         sent.request.headers.retain(|(name, _)| !headers.iter().any(|(n, _)| n == name));
         sent.request.headers.extend(headers);
+        self.invite_again(id, env);
+        true
+    }
+
+    /// The INVITE of a target goes out once more, changed.
+    pub(super) fn invite_again(&mut self, id: LegId, env: &mut Env<'_>) {
+        let now = env.now;
+        let client = self.new_client(super::call::Purpose::Invite(id));
+        let Some(leg) = self.leg(id) else { return };
+        leg.dialogs.clear();
+        let Some(sent) = leg.sent() else { return };
         sent.request.cseq = sent.request.cseq.saturating_add(1);
         sent.sent.cseq = sent.request.cseq;
         sent.give_up = Some(now + sent.timeout);
+        sent.client = Some(client);
         let request = Box::new(sent.request.clone());
-        leg.dialogs.clear();
-        let client = self.new_client(super::call::Purpose::Invite(id));
-        if let Some(sent) = self.leg(id).and_then(Leg::sent) {
-            sent.client = Some(client);
-        }
         env.push(super::port::Output::Send { client, leg: id, request });
-        true
     }
 }
 

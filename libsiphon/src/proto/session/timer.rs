@@ -4,6 +4,7 @@
 use super::{earliest, get_option, put_option};
 use crate::base::codec::{Codec, DecodeError, Reader, Writer};
 use crate::base::time::{Duration, Instant};
+use crate::policy::call::SessionRefresher;
 use crate::wire::sip::{Method, MethodSet, Refresher, SessionExpires};
 
 /// The least that any session interval may be, in seconds (RFC 4028 4).
@@ -25,6 +26,16 @@ pub enum Preference {
     Uas,
     /// We, on either side.
     B2bua,
+}
+
+impl From<SessionRefresher> for Preference {
+    fn from(wanted: SessionRefresher) -> Self {
+        match wanted {
+            SessionRefresher::Uac => Preference::Uac,
+            SessionRefresher::Uas => Preference::Uas,
+            SessionRefresher::B2bua => Preference::B2bua,
+        }
+    }
 }
 
 /// What the deployment or the script wants.
