@@ -3,6 +3,7 @@
 use crate::base::time::{Duration, Instant};
 use crate::driver::clock::Clock;
 use crate::driver::engine::Engine;
+use crate::driver::mailbox::Post;
 use crate::driver::world::World;
 use crate::engine::{Effect, Effects, Input};
 use crate::event::{Classes, Event, Kind};
@@ -129,6 +130,7 @@ impl<E: Engine> Core<E> {
                         self.engine.handle(committed(ticket, stored), now, &mut self.effects);
                     }
                 }
+                Effect::Post { to, mail } => world.post(to, Post::Mail(*mail)),
                 Effect::Tell(event) => world.tell(*event),
             }
         }

@@ -264,6 +264,9 @@ impl<E: Engine> ShardLoop<E> {
             Post::Mail(Mail::Decided { ticket, verdict }) => {
                 core.feed(Input::Decided { ticket, verdict }, world)
             }
+            Post::Mail(mail @ (Mail::Adopt { .. } | Mail::Returned { .. })) => {
+                core.feed(Input::Mail(mail), world);
+            }
             Post::LookedUp { ticket, records } => core.feed(Input::LookedUp { ticket, records }, world),
             Post::MediaDone { ticket, result } => core.feed(Input::MediaDone { ticket, result }, world),
             Post::Committed { ticket, stored } => core.feed(committed(ticket, stored), world),

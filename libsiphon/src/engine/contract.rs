@@ -8,9 +8,10 @@ use crate::base::text::Octets;
 use crate::event::{Classes, Event, Observer};
 use crate::policy::verdict::Commit;
 use crate::policy::{OriginatedRequest, Outcome, Question, Ticket, Verdict, WaitId};
+use crate::proto::b2bua::{Adopted, Handed, ReturnTo};
 use crate::proto::locate::{Lookup, Records};
 use crate::wire::ng::{MediaRequest, MediaResult};
-use crate::wire::sip::{Message, Refused};
+use crate::wire::sip::{Message, Refused, Replaces};
 
 /// What a shard is told.
 #[derive(Debug)]
@@ -125,6 +126,22 @@ pub enum Mail {
     },
     /// A connection is gone.
     ConnectionClosed(ConnectionId),
+    /// A leg of a call of the sender's takes a place in a call of this shard's (RFC 3891).
+    Adopt {
+        /// The leg.
+        leg: Box<Handed>,
+        /// The dialog whose place it takes.
+        replaces: Box<Replaces>,
+        /// Who is to hear what became of it.
+        to: ReturnTo,
+    },
+    /// What became of such a leg.
+    Returned {
+        /// The call it came from.
+        to: ReturnTo,
+        /// What.
+        outcome: Adopted,
+    },
     /// A lane or background task answered.
     Decided {
         /// Which question.
@@ -200,6 +217,13 @@ pub enum Effect {
         wait: WaitId,
         /// What came.
         outcome: Box<Outcome>,
+    },
+    /// Hand mail to another shard.
+    Post {
+        /// Which shard.
+        to: u8,
+        /// The mail.
+        mail: Box<Mail>,
     },
     /// Tell the observers.
     Tell(Box<Event>),

@@ -160,6 +160,7 @@ impl Shard {
             request,
         });
         let back = response_egress(&work.request, flow);
+        let alias = self.hold_alias(&work.request);
         let server = self.servers.insert(Server {
             machine,
             key: lookup.to_key(),
@@ -170,6 +171,7 @@ impl Shard {
             timer: None,
             merge: None,
             call: None,
+            alias,
             work: Some(work),
         });
         let servers = &self.servers;

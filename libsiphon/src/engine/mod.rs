@@ -1,6 +1,7 @@
 //! The shard: owns the machines, decides whose message this is, turns inputs into effects. Sans-IO itself:
 //! it names no socket, and the daemon, the simulator and the test kit differ only in the driver around it.
 
+mod aliases;
 mod as_asked;
 mod client;
 mod commits;

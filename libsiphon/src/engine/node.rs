@@ -4,6 +4,7 @@
 use crate::base::text::Text;
 use crate::base::time::Duration;
 use crate::base::token::Secret;
+use crate::engine::aliases::Aliases;
 use crate::engine::keepalive::Keepalive;
 use crate::engine::settings::Settings;
 use crate::proto::auth::{Authenticator, Credentials};
@@ -54,6 +55,8 @@ pub struct Node {
     pub keepalive: Keepalive,
     /// Profiles and sessions of media; `None` without media engines.
     pub media: ArcSwapOption<Desk>,
+    /// Call-IDs that live on another shard than their hash says.
+    pub aliases: Aliases,
     settings: Settings,
     calls: Secret,
 }
@@ -83,6 +86,7 @@ impl Node {
             logins: ArcSwapOption::empty(),
             keepalive: Keepalive::new(settings.pings.clone(), secret.derive("keepalive")),
             media: ArcSwapOption::empty(),
+            aliases: Aliases::default(),
             settings,
             calls: secret.derive("call"),
         }
@@ -106,6 +110,16 @@ impl Node {
     /// A keyed hash of Call-ID and tag: which dialog of a call.
     pub(crate) fn dialog_hash(&self, call_id: &str, local_tag: &str) -> u64 {
         self.calls.mac(&[call_id.as_bytes(), b"\0", local_tag.as_bytes()])
+    }
+
+    /// The shard of messages with this Call-ID.
+    pub fn home_of(&self, call_id: &str) -> u8 {
+        self.aliases.find(call_id).unwrap_or_else(|| self.hashed_home_of(call_id))
+    }
+
+    /// The same while it has no alias.
+    pub(crate) fn hashed_home_of(&self, call_id: &str) -> u8 {
+        (self.call_hash(call_id) % u64::from(self.shards)) as u8
     }
 
     /// A keyed hash of a Call-ID: an attacker chooses Call-IDs, and must not choose shards or buckets with them.

@@ -35,6 +35,8 @@ pub(crate) struct Server {
     pub(crate) merge: Option<MergeTicket>,
     /// The call it is of.
     pub(crate) call: Option<Key>,
+    /// The Call-ID that it holds on this shard.
+    pub(crate) alias: Option<Text>,
     pub(crate) work: Option<Box<Work>>,
 }
 

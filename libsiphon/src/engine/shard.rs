@@ -161,6 +161,8 @@ impl Shard {
             Input::Originate { wait, request } => self.originate(wait, *request, out),
             Input::Media { wait, request } => self.media_for_policy(wait, request, out),
             Input::MediaDone { ticket, result } => self.on_media_done(ticket, result, out),
+            Input::Mail(Mail::Adopt { leg, replaces, to }) => self.take_in(to, leg, &replaces, out),
+            Input::Mail(Mail::Returned { to, outcome }) => self.return_leg(to, outcome, out),
             // The driver performs posted sends itself; it never hands one to the engine.
             Input::Mail(Mail::Send { .. }) => {}
         }

@@ -43,6 +43,10 @@ pub(crate) struct Table {
 }
 
 pub(crate) fn node(settings: Settings) -> Arc<Node> {
+    node_of(1, settings)
+}
+
+pub(crate) fn node_of(shards: u8, settings: Settings) -> Arc<Node> {
     let listener = |transport| Listener {
         transport,
         bound: PROXY.parse().expect("an address"),
@@ -58,7 +62,7 @@ pub(crate) fn node(settings: Settings) -> Arc<Node> {
     let location = Arc::new(Location::new(&secret, 4, 1000, Instant::EPOCH));
     let registrar = Registrar::new(RegistrarSettings::default(), location, &secret);
     let auth = Authenticator::new(DigestSettings::default(), secret);
-    Arc::new(Node::new(1, secret, 7, own, registrar, auth, settings))
+    Arc::new(Node::new(shards, secret, 7, own, registrar, auth, settings))
 }
 
 impl Table {

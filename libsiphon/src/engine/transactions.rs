@@ -90,6 +90,9 @@ impl Shard {
         if let Some(ticket) = server.merge {
             self.merged.leave(ticket);
         }
+        if let Some(call_id) = &server.alias {
+            self.node.aliases.release(call_id);
+        }
         self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionEnded { side: Side::Server });
     }
 

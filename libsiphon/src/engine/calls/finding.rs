@@ -23,11 +23,14 @@ struct Entry {
 }
 
 impl Dialogs {
-    pub(crate) fn add(&mut self, hash: u64, call: Key, leg: LegId, call_id: Text, local_tag: Text) {
-        if self.find(hash, &call_id, &local_tag).is_none() {
+    /// False when it was there before.
+    pub(crate) fn add(&mut self, hash: u64, call: Key, leg: LegId, call_id: Text, local_tag: Text) -> bool {
+        let is_new = self.find(hash, &call_id, &local_tag).is_none();
+        if is_new {
             let entry = Entry { hash, call, leg, call_id, local_tag };
             self.table.insert_unique(hash, entry, |e| e.hash);
         }
+        is_new
     }
 
     pub(crate) fn find(&self, hash: u64, call_id: &str, local_tag: &str) -> Option<(Key, LegId)> {
@@ -36,13 +39,12 @@ impl Dialogs {
             .map(|e| (e.call, e.leg))
     }
 
-    pub(crate) fn remove(&mut self, hash: u64, call: Key, call_id: &str, local_tag: &str) {
+    /// False when it was not there.
+    pub(crate) fn remove(&mut self, hash: u64, call: Key, call_id: &str, local_tag: &str) -> bool {
         let found = self
             .table
             .find_entry(hash, |e| e.call == call && &*e.call_id == call_id && &*e.local_tag == local_tag);
-        if let Ok(entry) = found {
-            entry.remove();
-        }
+        found.map(|entry| entry.remove()).is_ok()
     }
 
     /// The call is over. Its legs said so of each dialog before.

@@ -113,17 +113,21 @@ impl Shard {
             }
             Output::Found { leg, call_id, local_tag } => {
                 let hash = self.dialog_hash(&call_id, &local_tag);
-                self.calls.dialogs.add(hash, key, leg, call_id, local_tag);
+                if self.calls.dialogs.add(hash, key, leg, call_id.clone(), local_tag) {
+                    self.claim_call_id(&call_id);
+                }
             }
             Output::Lost { call_id, local_tag } => {
                 let hash = self.dialog_hash(&call_id, &local_tag);
-                self.calls.dialogs.remove(hash, key, &call_id, &local_tag);
+                if self.calls.dialogs.remove(hash, key, &call_id, &local_tag) {
+                    self.leave_call_id(&call_id);
+                }
             }
             Output::Ask { event } => self.ask_about_call(key, *event, out),
             Output::Notify { event } => self.notify_about_call(key, *event, out),
             Output::Media { job, sdp } => self.rewrite_for_call(key, job, &sdp, out),
             Output::ReleaseMedia => self.release_media_of_call(key, out),
-            Output::HandOver { leg, replaces } => self.hand_over(key, leg, &replaces, out),
+            Output::HandOver { leg, replaces } => self.hand_over(key, leg, replaces, out),
             Output::Returned { to, outcome } => self.return_leg(to, outcome, out),
             Output::Ended => self.forget_call(key, out),
         }
@@ -197,5 +201,7 @@ mod timer_tests;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+mod handing_tests;
 #[cfg(test)]
 mod transfer_tests;

@@ -6,15 +6,15 @@ use crate::engine::testing::{ALICE, BOB, Table};
 use crate::policy::call::ReferMode;
 use crate::policy::{CallAction, CallEvent, Initiator, Interest, Question, QuestionKind, ReplySpec, Verdict};
 
-const DAVE: &str = "192.0.2.40:5060";
+pub(super) const DAVE: &str = "192.0.2.40:5060";
 const TO_CAROL: &str = "Refer-To: <sip:carol@192.0.2.30:5060>\nReferred-By: <sip:bob@b.example>\n";
 
-fn offer(port: u16) -> String {
+pub(super) fn offer(port: u16) -> String {
     OFFER.replace("4000", &port.to_string())
 }
 
 /// Whom a message goes to, and its first line up to the Request-URI or the code.
-fn seen(all: &[(String, String)]) -> Vec<String> {
+pub(super) fn seen(all: &[(String, String)]) -> Vec<String> {
     let line = |(to, text): &(String, String)| {
         let what: Vec<&str> = text.lines().next().unwrap_or_default().split(' ').collect();
         let what = if what[0] == "SIP/2.0" { what[1] } else { what[0] };
@@ -290,7 +290,7 @@ fn a_refer_may_pass_to_the_other_side_and_its_notify_back() {
 }
 
 /// Bob or carol, by the user part of the Request-URI.
-fn by_name(question: &Question) -> Option<Verdict> {
+pub(super) fn by_name(question: &Question) -> Option<Verdict> {
     match &question.kind {
         QuestionKind::Request if question.request.request_uri().contains("carol") => {
             calling(vec![dial(&[CAROL])])
@@ -318,7 +318,7 @@ fn consultation(table: &mut Table) -> (String, String) {
 }
 
 /// Refer-To with the dialog that `ok` made, as its caller knows it.
-fn to_replace(ok: &str) -> String {
+pub(super) fn to_replace(ok: &str) -> String {
     let (to, from) = (tag(value(ok, "To")), tag(value(ok, "From")));
     let call_id = value(ok, "Call-ID");
     format!("Refer-To: <sip:carol@example.com?Replaces={call_id}%3Bto-tag%3D{to}%3Bfrom-tag%3D{from}>\n")

@@ -55,6 +55,8 @@ pub(super) struct Transfer {
     pub(super) from: LegId,
     pub(super) stays: LegId,
     refer: Message,
+    /// Whom policy named, where it did.
+    target: Option<Target>,
     notifier: Option<Notifier>,
     pub(super) stage: Stage,
     /// The transferor has hung up.
@@ -96,7 +98,15 @@ impl Call {
             return self.answer_inside(from, server, 400, env);
         }
         let stage = Stage::Asked(server);
-        let transfer = Transfer { from, stays, refer: request.clone(), notifier: None, stage, left: false };
+        let transfer = Transfer {
+            from,
+            stays,
+            refer: request.clone(),
+            target: None,
+            notifier: None,
+            stage,
+            left: false,
+        };
         self.transfers.carried = Some(Box::new(transfer));
         self.ask(Asking::Refer, env);
     }
@@ -172,7 +182,9 @@ impl Call {
             body: None,
         };
         env.push(Output::Respond { server, answer: Box::new(answer) });
-        let replaces = refer_to.replaces.clone().filter(|_| target.is_none());
+        // Another target than Refer-To has no part in the dialog that Replaces names.
+        let same = target.as_ref().is_none_or(|target| *target.uri == *refer_to.target.to_string());
+        let replaces = refer_to.replaces.clone().filter(|_| same);
         let event_id = std::mem::replace(&mut self.transfers.had_one, true).then(|| refer.cseq());
         let mut told = Outputs::new();
         if let Some(transfer) = self.transfers.carried.as_mut() {
@@ -180,21 +192,23 @@ impl Call {
                 transfer.notifier = Some(Notifier::start(event_id, env.now, &mut told));
             }
             if let Some(replaces) = &replaces {
+                transfer.target = target.clone();
                 transfer.stage = Stage::Due(replaces.clone());
             }
         }
         self.tell_transferor(told, env);
         if replaces.is_none() {
             let target = target.unwrap_or_else(|| Target::uri(refer_to.target.to_string()));
-            self.call_referred(target, &refer_to, env);
+            self.call_referred(target, &ReferTo { replaces: None, ..refer_to }, env);
         }
     }
 
     /// The dialog that Replaces names is none of ours: the target gets it to know it by.
     pub(super) fn call_replacing(&mut self, env: &mut Env<'_>) {
-        let Some(transfer) = self.transfers.carried.as_ref() else { return };
+        let Some(transfer) = self.transfers.carried.as_mut() else { return };
         let Ok(Some(refer_to)) = transfer.refer.refer_to() else { return };
-        self.call_referred(Target::uri(refer_to.target.to_string()), &refer_to, env);
+        let target = transfer.target.take().unwrap_or_else(|| Target::uri(refer_to.target.to_string()));
+        self.call_referred(target, &refer_to, env);
     }
 
     /// Calls whom Refer-To names, without an offer.

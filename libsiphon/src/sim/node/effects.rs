@@ -102,6 +102,7 @@ impl SimNode {
                 }
                 self.take_output(shard, output, inputs, wire);
             }
+            Effect::Post { to, mail } => self.mail(shard, to, *mail, wire),
             Effect::Tell(event) => {
                 if let Some(watch) = &mut self.blueprint.watch {
                     watch.see(*event);
