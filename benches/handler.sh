@@ -1,9 +1,9 @@
 #!/bin/sh
 # What a handler costs: instructions per step, counted by callgrind, and nanoseconds of processor time (best of twenty rounds).
-# Run it in the tree; the release profile is the one of the daemon.
+# Run it in the tree; the release profile is the one of the daemon. FEATURES=abi3 measures the build that the wheel has.
 set -eu
 cd "$(dirname "$0")/.."
-built=$(cargo test --release -p libsiphon --lib --no-run --message-format=json 2>/dev/null |
+built=$(cargo test --release -p libsiphon --lib ${FEATURES:+--features "$FEATURES"} --no-run --message-format=json 2>/dev/null |
     sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -1)
 test="script::tests::cost::a_handler_costs_microseconds_at_most"
 "$built" "$test" --exact --nocapture | grep 'ns of processor time'

@@ -140,6 +140,14 @@ class SipTestHarness:
         load raises, and the one before keeps running."""
         return self._kit.reload(None, None)
 
+    def reconfigure(self, config: Config) -> None:
+        """Takes over what the daemon takes over of a changed YAML while it runs: accounts and limits of the registrar. All
+        else stays, and a `restart` goes back to the first one."""
+        yaml = yaml_of(config, None, None)
+        if yaml.text is None:
+            raise ValueError("there is no configuration to take over")
+        self._kit.configure(yaml.text, yaml.name, yaml.file)
+
     def kill(self) -> None:
         """The node dies and forgets everything; what is sent to it is lost until `restart`."""
         self._kit.stop()
@@ -365,6 +373,11 @@ class SipTestHarness:
         self._kit.send(transport, (source_ip, source_port), self._listener(transport), message, False)
         self.settle()
         return self.sent_from(first)
+
+    def disconnect(self, *, source_ip: str = "127.0.0.1", source_port: int = 5080) -> None:
+        """Breaks the TCP connections of a client, or of a next hop, to the node."""
+        self._kit.disconnect_as(source_ip, source_port)
+        self.settle()
 
     # ---- user agents ------------------------------------------------------------------------------------------------
 

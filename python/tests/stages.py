@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ from siphon_sdk._writing import assemble, reply_to
 PATIENCE = 10.0
 # How long the daemon is watched for what the kit says will not come.
 GRACE = 0.03
+# Two flows in base 64.
+TOKEN = r"<sip:[A-Za-z0-9_-]{50,}@"
 # What the daemon logs when it has reloaded, or could not.
 RELOADED = "reloaded: "
 
@@ -32,17 +35,18 @@ class Stage:
     def __init__(self, node: tuple[str, int], people: dict[str, int]) -> None:
         self.node, self.people = node, people
         self.inbox: dict[str, list[Message]] = {name: [] for name in people}
-        self.name = ""
+        self.name, self.transport = "", "udp"
         self.counts: list[dict[str, int]] = []
         self._serial = 0
 
-    def begin(self, name: str) -> None:
+    def begin(self, name: str, transport: str = "udp") -> None:
         """A scenario of its own: its Call-IDs and branches are named after it."""
-        self.name, self._serial, self.counts = name, 0, []
+        self.name, self.transport, self._serial, self.counts = name, transport, 0, []
         self.inbox = {name: [] for name in self.people}
 
     def uri(self, who: str, user: str = "") -> str:
-        return f"sip:{user + '@' if user else ''}127.0.0.1:{self.people[who]}"
+        over = ";transport=tcp" if self.transport == "tcp" else ""
+        return f"sip:{user + '@' if user else ''}127.0.0.1:{self.people[who]}{over}"
 
     @property
     def here(self) -> str:
@@ -55,7 +59,7 @@ class Stage:
         self._serial += 1
         number = self._serial
         fields = {
-            "Via": f"SIP/2.0/UDP 127.0.0.1:{self.people[who]};branch=z9hG4bK-t-{self.name}-{number};rport",
+            "Via": f"SIP/2.0/{self.transport.upper()} 127.0.0.1:{self.people[who]};branch=z9hG4bK-t-{self.name}-{number};rport",
             "Max-Forwards": "70",
             "From": "<sip:alice@example.com>;tag=t-from",
             "To": f"<{uri or self.here}>",
@@ -75,8 +79,10 @@ class Stage:
     def reply(self, who: str, code: int, *, to: Message | None = None, **headers: str) -> None:
         """`who` answers the last request it got, or the one given."""
         request = to or [m for m in self.inbox[who] if m.is_request and m.method != "ACK"][-1]
+        if request.method == "INVITE" and code < 300:
+            headers.setdefault("Contact", f"<{self.uri(who)}>")
         fields = [(name.replace("_", "-"), value) for name, value in headers.items()]
-        self.send(who, reply_to(request, code, None, f"t-{who}", fields, b""))
+        self.send(who, reply_to(request, code, None, f"t-{who}", fields, b""), back_to=request.source)
 
     def ack(self, who: str, invite: bytes) -> None:
         """The ACK to a failure (RFC 3261 17.1.1.3)."""
@@ -116,13 +122,19 @@ class Stage:
         """The answer to the challenge that came last."""
         return _digest.answer(self.inbox["client"][-1], method, self.here, b"", user, password)[0][1]
 
-    def send(self, who: str, raw: bytes) -> None:
+    def send(self, who: str, raw: bytes, *, back_to: str = "") -> None:
+        """Sends to the node; over TCP on the connection with `back_to`, else with its listener."""
+        raise NotImplementedError
+
+    def disconnect(self, who: str) -> None:
+        """Breaks the connections of somebody with the node."""
         raise NotImplementedError
 
     def pause(self, seconds: float) -> None:
         raise NotImplementedError
 
-    def reload(self, script: Path, text: str) -> None:
+    def reload(self, file: Path, text: str) -> None:
+        """Writes the script or the YAML, and reloads."""
         raise NotImplementedError
 
     # ---- comparing --------------------------------------------------------------------------------------------------
@@ -141,7 +153,7 @@ class Stage:
             text = re.sub(r"branch=(?!z9hG4bK-t-)([^;,\s>]+)", lambda m: "branch=" + masked("BRANCH", m[1]), text)
             text = re.sub(r"tag=(?!t-)([^;,\s>]+)", lambda m: "tag=" + masked("TAG", m[1]), text)
             text = re.sub(r'(nonce|opaque)="([^"]*)"', lambda m: f'{m[1]}="' + masked("NONCE", m[2]) + '"', text)
-            text = re.sub(r"(Record-Route|Route): .*", lambda m: re.sub(r";lr;[^>;]+", ";lr;TOKEN", m[0]), text)
+            text = re.sub(r"(Record-Route|Route): .*", lambda m: re.sub(r";lr;[^>;]+", ";lr;TOKEN", re.sub(TOKEN, "<sip:TOKEN@", m[0])), text)
             text = re.sub(r"^Date: .*$", "Date: THEN", text, flags=re.M)
             return re.sub(r"expires=(3599|3600)\b", "expires=3600", text)
 
@@ -161,21 +173,32 @@ class KitStage(Stage):
         self._harness = harness
         self._first = 0
 
-    def begin(self, name: str) -> None:
-        super().begin(name)
+    def begin(self, name: str, transport: str = "udp") -> None:
+        super().begin(name, transport)
         self._first = self._harness.position()[0]
 
-    def send(self, who: str, raw: bytes) -> None:
-        self._harness.raw(raw, source_port=self.people[who])
+    def send(self, who: str, raw: bytes, *, back_to: str = "") -> None:
+        here = ("127.0.0.1", self.people[who])
+        ip, _, port = back_to.rpartition(":")
+        to = (ip, int(port)) if back_to and self.transport == "tcp" else self.node
+        self._harness._kit.send(self.transport, here, to, raw, False)
+        self._harness.settle()
+        self._collect()
+
+    def disconnect(self, who: str) -> None:
+        self._harness.disconnect(source_port=self.people[who])
         self._collect()
 
     def pause(self, seconds: float) -> None:
         self._harness.advance(seconds)
         self._collect()
 
-    def reload(self, script: Path, text: str) -> None:
-        script.write_text(text)
-        self._harness.reload()
+    def reload(self, file: Path, text: str) -> None:
+        file.write_text(text)
+        if file.suffix == ".yaml":
+            self._harness.reconfigure(file)
+        else:
+            self._harness.reload()
 
     def _collect(self) -> None:
         ports = {f"127.0.0.1:{port}": who for who, port in self.people.items()}
@@ -186,12 +209,102 @@ class KitStage(Stage):
         self.counts.append({who: len(got) for who, got in self.inbox.items()})
 
 
+class Person:
+    """Sockets of somebody on loopback: one port for UDP, for a listener and for connections of his own."""
+
+    def __init__(self, listens: bool) -> None:
+        self.udp = self._socket(socket.SOCK_DGRAM, 0)
+        self.port: int = self.udp.getsockname()[1]
+        self.listener = self._socket(socket.SOCK_STREAM, self.port) if listens else None
+        if self.listener is not None:
+            self.listener.listen()
+        self._streams: dict[str, tuple[socket.socket, bytearray]] = {}
+
+    @staticmethod
+    def _socket(kind: socket.SocketKind, port: int) -> socket.socket:
+        made = socket.socket(socket.AF_INET, kind)
+        if kind == socket.SOCK_STREAM:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            # It breaks when it is closed, as a connection does in the kit, and leaves its ends free for the next.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        made.bind(("127.0.0.1", port))
+        made.setblocking(False)
+        return made
+
+    def send(self, raw: bytes, node: tuple[str, int], transport: str, back_to: str) -> None:
+        if transport == "udp":
+            self.udp.sendto(raw, node)
+            return
+        peer = back_to or f"{node[0]}:{node[1]}"
+        if peer not in self._streams:
+            stream = self._socket(socket.SOCK_STREAM, self.port)
+            stream.setblocking(True)
+            stream.connect(node)
+            stream.setblocking(False)
+            self._streams[peer] = (stream, bytearray())
+        self._streams[peer][0].sendall(raw)
+
+    def take(self) -> list[tuple[bytes, str]]:
+        """The messages that came, and from where."""
+        came: list[tuple[bytes, str]] = []
+        try:
+            while True:
+                raw, source = self.udp.recvfrom(65536)
+                came.append((raw, f"{source[0]}:{source[1]}"))
+        except BlockingIOError:
+            pass
+        try:
+            while self.listener is not None:
+                stream, source = self.listener.accept()
+                stream.setblocking(False)
+                self._streams[f"{source[0]}:{source[1]}"] = (stream, bytearray())
+        except BlockingIOError:
+            pass
+        for peer, (stream, unread) in list(self._streams.items()):
+            try:
+                while data := stream.recv(65536):
+                    unread += data
+                self._streams.pop(peer)[0].close()
+            except BlockingIOError:
+                pass
+            except ConnectionError:
+                self._streams.pop(peer)[0].close()
+            while (raw := _first_message(unread)) is not None:
+                came.append((raw, peer))
+        return came
+
+    def disconnect(self) -> None:
+        for stream, _ in self._streams.values():
+            stream.close()
+        self._streams.clear()
+
+    def close(self) -> None:
+        self.disconnect()
+        self.udp.close()
+        if self.listener is not None:
+            self.listener.close()
+
+
+def _first_message(unread: bytearray) -> bytes | None:
+    """Takes the first message that is whole (RFC 3261 18.3)."""
+    while unread.startswith(b"\r\n"):
+        del unread[:2]
+    head, found, _ = bytes(unread).partition(b"\r\n\r\n")
+    length = re.search(rb"\r\n(?:Content-Length|l) *: *(\d+)", head, re.I)
+    size = len(head) + 4 + (int(length[1]) if length else 0)
+    if not found or len(unread) < size:
+        return None
+    raw = bytes(unread[:size])
+    del unread[:size]
+    return raw
+
+
 class DaemonStage(Stage):
     """A daemon: waits for as many messages as the kit had at the same step."""
 
-    def __init__(self, config: Path, node: tuple[str, int], sockets: dict[str, socket.socket]) -> None:
-        super().__init__(node, {who: s.getsockname()[1] for who, s in sockets.items()})
-        self._sockets = sockets
+    def __init__(self, config: Path, node: tuple[str, int], persons: dict[str, Person]) -> None:
+        super().__init__(node, {who: person.port for who, person in persons.items()})
+        self._persons = persons
         self.expected: list[dict[str, int]] = []
         start = "import sys; from siphon_sdk import _roles; sys.argv = ['siphon-proxy', *sys.argv[1:]]; _roles.proxy()"
         self._log = open(config.parent / "daemon.log", "wb")
@@ -213,17 +326,21 @@ class DaemonStage(Stage):
         self.close()
         raise RuntimeError((config.parent / "daemon.log").read_text())
 
-    def send(self, who: str, raw: bytes) -> None:
-        self._sockets[who].sendto(raw, self.node)
+    def send(self, who: str, raw: bytes, *, back_to: str = "") -> None:
+        self._persons[who].send(raw, self.node, self.transport, back_to)
+        self._await(0.0)
+
+    def disconnect(self, who: str) -> None:
+        self._persons[who].disconnect()
         self._await(0.0)
 
     def pause(self, seconds: float) -> None:
         self._await(seconds)
 
-    def reload(self, script: Path, text: str) -> None:
-        # The script was written by the kit, which ran first, and again here: the directory is watched.
+    def reload(self, file: Path, text: str) -> None:
+        # The file was written by the kit, which ran first, and again here: the directory is watched.
         before = self._reloads()
-        script.write_text(text)
+        file.write_text(text)
         os.kill(self._process.pid, signal.SIGHUP)
         began = time.monotonic()
         while self._reloads() == before:
@@ -249,13 +366,9 @@ class DaemonStage(Stage):
         self.counts.append({who: len(got) for who, got in self.inbox.items()})
 
     def _take(self) -> None:
-        for who, s in self._sockets.items():
-            while True:
-                try:
-                    raw, source = s.recvfrom(65536)
-                except BlockingIOError:
-                    break
-                m = Message(raw, source=f"{source[0]}:{source[1]}", destination=f"127.0.0.1:{self.people[who]}")
+        for who, person in self._persons.items():
+            for raw, source in person.take():
+                m = Message(raw, source=source, destination=f"127.0.0.1:{self.people[who]}")
                 # What a message without a Call-ID got has none either.
                 if m.call_id in (self.name, ""):
                     self.inbox[who].append(m)

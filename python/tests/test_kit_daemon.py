@@ -1,16 +1,16 @@
 """Kit and daemon say the same: each scenario runs on both with one script, one YAML, the same octets in, and what the
 node sent to each of its peers is equal, octet by octet, but for these masks: branches, tags, `nonce` and `opaque` of
-the node (the n-th new one is the n-th everywhere), parameters behind `lr` in Route and Record-Route, the value of Date,
-and `expires=3599`, which is 3600. Copies of a message and the 100 count in the scenarios of `TIMED` only."""
+the node (the n-th new one is the n-th everywhere), the token of two flows in front of the @ of Route and Record-Route and
+parameters behind `lr` there (both are sealed with a key of the node), the value of Date, and `expires=3599`, which is
+3600. Copies of a message and the 100 count in the scenarios of `TIMED` only."""
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from stages import DaemonStage, KitStage, Stage
+from stages import DaemonStage, KitStage, Person, Stage
 
 from siphon_sdk import Message, SipTestHarness
 
@@ -128,9 +128,11 @@ def a_star_that_removes(s: Stage) -> None:
 
 @scenario
 def a_digest_challenge_and_its_answer(s: Stage) -> None:
-    alice = {"To": "<sip:alice@example.com>", "Contact": f"<{s.uri('one', 'alice')}>"}
-    s.request("REGISTER", "digest", **alice)
-    s.request("REGISTER", "digest", Authorization=s.credentials("alice", "secret", "REGISTER"), **alice)
+    # Over each transport somebody else: what is left of an older binding's time is for the clock to say.
+    user = "alice" if s.transport == "udp" else "tina"
+    registered = {"To": f"<sip:{user}@example.com>", "Contact": f"<{s.uri('one', user)}>"}
+    s.request("REGISTER", "digest", **registered)
+    s.request("REGISTER", "digest", Authorization=s.credentials(user, "secret", "REGISTER"), **registered)
 
 
 @scenario
@@ -332,6 +334,52 @@ def a_fork_to_nobody(s: Stage) -> None:
     s.ack("client", invite)
 
 
+# ---- over TCP ---------------------------------------------------------------------------------------------------------
+
+
+def a_call_along_the_connection_of_a_registration(s: Stage) -> None:
+    aor = f"sip:{s.name}@example.com"
+    s.request("REGISTER", "register", who="two", To=f"<{aor}>", Contact=f"<{s.uri('two', 'x')}>")
+    invite = s.request("INVITE", "lookup", uri=aor)
+    s.reply("two", 486)
+    s.ack("client", invite)
+
+
+def a_registered_phone_that_hangs_up_the_connection(s: Stage) -> None:
+    # Its contact is where nobody listens: only the connection leads there.
+    aor = f"<sip:{s.name.replace('-', '')}@example.com>"
+    s.request("REGISTER", "register", To=aor, Contact="<sip:x@192.0.2.55:5099;transport=tcp>")
+    s.request("REGISTER", "register", To=aor, Contact="")
+    s.disconnect("client")
+    s.pause(0.2)
+    s.request("REGISTER", "register", To=aor, Contact="")
+
+
+def a_next_hop_that_breaks_the_connection_before_it_answers(s: Stage) -> None:
+    s.request("MESSAGE", f"relay {s.uri('one')}")
+    s.disconnect("one")
+    s.pause(0.2)
+
+
+def a_caller_that_comes_back_on_another_connection(s: Stage) -> None:
+    s.request("INVITE", f"routed {s.uri('one')}")
+    s.reply("one", 180)
+    s.disconnect("client")
+    s.pause(0.2)
+    s.request("OPTIONS")
+    s.reply("one", 200, to=[m for m in s.inbox["one"] if m.method == "INVITE"][0])
+
+
+OVER_TCP = [
+    options, no_hops_left, an_unknown_proxy_require, a_retransmission_is_not_asked_about,
+    registering_and_asking, a_digest_challenge_and_its_answer,
+    a_call_along_the_connection_of_a_registration, a_call_from_invite_to_bye, a_refused_call, a_failure_that_goes_somewhere_else, a_message_and_its_answer,
+    edited_on_its_way, a_pre_loaded_route, cancelled_while_it_rings, the_first_to_answer_wins, one_after_the_other,
+    a_registered_phone_that_hangs_up_the_connection, a_next_hop_that_breaks_the_connection_before_it_answers,
+    a_caller_that_comes_back_on_another_connection,
+]  # fmt: skip
+
+
 TIMED = [a_silent_next_hop_gets_copies_and_the_caller_a_100, nobody_answers, a_retransmission_is_not_asked_about]
 
 
@@ -342,32 +390,30 @@ class Both:
     """The kit and a daemon at the same addresses."""
 
     def __init__(self, directory: Path) -> None:
-        self.sockets: dict[str, socket.socket] = {}
-        for who in ("client", "one", "two"):
-            self.sockets[who] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.sockets[who].bind(("127.0.0.1", 0))
-            self.sockets[who].setblocking(False)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as spare:
-            spare.bind(("127.0.0.1", 0))
-            node = ("127.0.0.1", spare.getsockname()[1])
+        self.persons = {who: Person(listens=who != "client") for who in ("client", "one", "two")}
+        spare = Person(listens=True)
+        node = ("127.0.0.1", spare.port)
+        spare.close()
         self.script = directory / "scenarios.py"
         self.text = (Path(__file__).parent / "scripts/scenarios.py").read_text()
         self.script.write_text(self.text)
-        config = directory / "siphon-proxy.yaml"
-        config.write_text(
-            f"listen: {{udp: ['127.0.0.1:{node[1]}']}}\nscript: {{path: scenarios.py}}\nshards: 2\n"
-            "domain: {local: [example.com]}\nauth: {realm: example.com, users: {alice: secret}}\n"
+        self.config = directory / "siphon-proxy.yaml"
+        self.yaml = (
+            f"listen: {{udp: ['127.0.0.1:{node[1]}'], tcp: ['127.0.0.1:{node[1]}']}}\n"
+            "script: {path: scenarios.py}\nshards: 2\n"
+            "domain: {local: [example.com]}\nauth: {realm: example.com, users: {alice: secret, tina: secret, rita: secret}}\n"
             "transaction: {t1_ms: 100}\n"
             "nat: {keepalive: {enabled: false}, crlf_keepalive: {enabled: false}}\n"
         )
-        self.daemon = DaemonStage(config, node, self.sockets)
-        self.kit = KitStage(SipTestHarness(config=config), node, self.daemon.people)
+        self.config.write_text(self.yaml)
+        self.daemon = DaemonStage(self.config, node, self.persons)
+        self.kit = KitStage(SipTestHarness(config=self.config), node, self.daemon.people)
 
-    def run(self, name: str, play: Scenario) -> tuple[str, str]:
+    def run(self, name: str, play: Scenario, transport: str = "udp") -> tuple[str, str]:
         """What the node sent, in the kit and in the daemon."""
-        self.kit.begin(name)
+        self.kit.begin(name, transport)
         play(self.kit)
-        self.daemon.begin(name)
+        self.daemon.begin(name, transport)
         self.daemon.expected = self.kit.counts
         play(self.daemon)
         timed = play in TIMED
@@ -375,7 +421,7 @@ class Both:
 
     def close(self) -> None:
         self.daemon.close()
-        for each in self.sockets.values():
+        for each in self.persons.values():
             each.close()
 
 
@@ -391,6 +437,38 @@ def test_kit_and_daemon_send_the_same(both: Both, name: str) -> None:
     in_kit, in_daemon = both.run(name.replace("_", "-"), SCENARIOS[name])
     assert in_kit == in_daemon
     assert name == "a_dropped_request" or in_kit, "nothing was compared"
+
+
+@pytest.mark.parametrize("name", [play.__name__ for play in OVER_TCP])
+def test_kit_and_daemon_send_the_same_over_tcp(both: Both, name: str) -> None:
+    play = next(play for play in OVER_TCP if play.__name__ == name)
+    in_kit, in_daemon = both.run(f"tcp-{name.replace('_', '-')}", play, "tcp")
+    assert in_kit == in_daemon
+    assert "SIP/2.0/TCP" in in_kit and "SIP/2.0/UDP" not in in_kit
+
+
+def test_a_changed_configuration_is_taken_over_by_both(both: Both) -> None:
+    other = both.yaml.replace("rita: secret", "rita: changed") + "registrar: {min_expires: 1000}\n"
+
+    def play(s: Stage) -> None:
+        registered = {"To": "<sip:rita@example.com>", "Contact": f"<{s.uri('one', 'rita')}>"}
+
+        def log_in(password: str) -> None:
+            s.request("REGISTER", "digest", **registered)
+            s.request("REGISTER", "digest", Authorization=s.credentials("rita", password, "REGISTER"), **registered)
+
+        log_in("secret")
+        s.reload(both.config, other)
+        log_in("secret")
+        log_in("changed")
+        register(s, Expires="999")
+        s.reload(both.config, both.yaml)
+        log_in("secret")
+
+    in_kit, in_daemon = both.run("reconfigured", play)
+    assert in_kit == in_daemon
+    answers = [line.split()[1] for line in in_kit.splitlines() if line.startswith("SIP/2.0 ")]
+    assert answers == ["401", "200", "401", "401", "401", "200", "423", "401", "200"]
 
 
 def test_a_reload_takes_effect_in_both(both: Both) -> None:

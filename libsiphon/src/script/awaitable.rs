@@ -17,8 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// What a parked handler waits for.
 pub(crate) enum Wish {
-    /// The final response to a request of ours.
-    Send(OriginatedRequest),
+    /// The final response to a request of ours. Boxed: a wish is moved at each await, and most are for time.
+    Send(Box<OriginatedRequest>),
     /// Time.
     Sleep(Duration),
     /// A media engine.
@@ -176,7 +176,7 @@ impl Awaitable {
                         }
                     });
                 });
-                self.script.post(self.shard, Posted::Send { request: Box::new(request), done: Some(done) });
+                self.script.post(self.shard, Posted::Send { request, done: Some(done) });
                 future.call_method0("__await__")
             }
             Wish::Media(media) => {
@@ -267,8 +267,8 @@ pub(crate) fn wish<'py>(
         let text = format!("{what} waits: await it in an `async def` handler, or set `script.sync: lane`");
         return Err(PyRuntimeError::new_err(text));
     }
-    let post = |request: OriginatedRequest, done: Box<dyn FnOnce(Outcome) + Send>| {
-        context.script.post(context.shard, Posted::Send { request: Box::new(request), done: Some(done) });
+    let post = |request: Box<OriginatedRequest>, done: Box<dyn FnOnce(Outcome) + Send>| {
+        context.script.post(context.shard, Posted::Send { request, done: Some(done) });
     };
     let outcome = match (wish, context.script.world()) {
         (Wish::Sleep(duration), Some(world)) => world.sleep(py, duration).map(|()| None)?,

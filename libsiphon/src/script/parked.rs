@@ -237,7 +237,7 @@ impl ScriptPolicy {
                 None
             }
             Wish::Send(request) => {
-                out.wants.push(Want::SendRequest { wait: Some(wait), request });
+                out.wants.push(Want::SendRequest { wait: Some(wait), request: *request });
                 None
             }
         };
@@ -309,6 +309,8 @@ impl ScriptPolicy {
                 }
                 Err(error) => Some(error),
             };
+            // Let go of here: without the interpreter it would have to be put off.
+            drop(awaitable);
             self.step(py, run, raise, &watch, out);
             watch.elapsed()
         });

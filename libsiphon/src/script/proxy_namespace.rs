@@ -162,7 +162,7 @@ impl Proxy {
             timeout: timeout_ms.map_or(Ok(Duration::from_secs(2)), |t| convert::duration(t, 0.001))?,
         };
         if wait_for_response {
-            return wish(py, &context, "proxy.send_request()", Wish::Send(request));
+            return wish(py, &context, "proxy.send_request()", Wish::Send(Box::new(request)));
         }
         match context.mode() {
             Mode::Load => stage(|staged| staged.sends.push(request))?,

@@ -104,11 +104,29 @@ impl SipUri {
 fn plain_user(text: &str) -> Option<&str> {
     let rest = text.strip_prefix("sip:")?;
     let (user, host) = rest.split_at(memchr::memchr(b'@', rest.as_bytes())?);
-    let plain = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-');
-    let is_user = !user.is_empty() && user.bytes().all(|c| plain(c) || matches!(c, b'+' | b'_'));
-    let is_host = host.len() > 1 && host.bytes().skip(1).all(plain);
-    (is_user && is_host).then_some(user)
+    let host = host.strip_prefix('@')?;
+    let is =
+        |text: &str, part: u8| text.bytes().all(|c| PLAIN.get(usize::from(c)).is_some_and(|p| p & part != 0));
+    (!user.is_empty() && !host.is_empty() && is(user, USER) && is(host, HOST)).then_some(user)
 }
+
+const USER: u8 = 1;
+const HOST: u8 = 2;
+
+/// In which part of a URI an octet means nothing but itself.
+static PLAIN: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut c = 0_u8;
+    while c < 128 {
+        table[c as usize] = match c {
+            b'.' | b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => USER | HOST,
+            b'+' | b'_' => USER,
+            _ => 0,
+        };
+        c += 1;
+    }
+    table
+};
 
 #[pymethods]
 impl SipUri {

@@ -147,6 +147,14 @@ impl Net {
         }
     }
 
+    /// Breaks the connections of an address that nobody bound.
+    pub fn disconnect_as(&mut self, from: SocketAddr) {
+        let strangers = self.wire.strangers.and_then(|host| self.hosts.get_mut(host));
+        if let Some(Host::Strangers(strangers)) = strangers {
+            strangers.disconnect(from, &mut self.wire);
+        }
+    }
+
     /// A node dies, or is built anew, now.
     pub fn power(&mut self, node: HostId, on: bool) {
         if let Some(Host::Node(node)) = self.hosts.get_mut(node) {

@@ -108,6 +108,15 @@ impl Strangers {
         }
     }
 
+    /// Breaks the connections of an address.
+    pub(crate) fn disconnect(&mut self, from: SocketAddr, wire: &mut Wire) {
+        let own = |(stream, link): (&StreamId, &Link)| (link.ends.0 == from).then_some(*stream);
+        for stream in self.links.iter().filter_map(own).collect::<Vec<_>>() {
+            self.forget(stream);
+            wire.reset(stream);
+        }
+    }
+
     fn forget(&mut self, stream: StreamId) {
         if let Some(link) = self.links.remove(&stream) {
             self.between.remove(&link.ends);

@@ -10,6 +10,7 @@ use convert::{
 };
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use siphon::app::config::Text;
 use siphon::app::kit::{Kit as Network, KitPlan, MakeApart};
 use siphon::base::text::Octets;
 use siphon::base::time::Duration;
@@ -135,6 +136,12 @@ impl Kit {
         self.network.reload(source(script_file, script_text)).map_err(PyRuntimeError::new_err)
     }
 
+    /// Takes over what the daemon takes over of another YAML while it runs.
+    fn configure(&mut self, yaml: String, yaml_name: String, yaml_file: Option<PathBuf>) -> PyResult<()> {
+        let yaml = Text { name: yaml_name, text: yaml, file: yaml_file };
+        self.network.configure(&yaml).map_err(PyRuntimeError::new_err)
+    }
+
     fn stop(&mut self) {
         self.network.stop();
     }
@@ -256,6 +263,12 @@ impl Kit {
         let way =
             Way { transport: transport(over)?, from: socket(&from.0, from.1)?, to: socket(&to.0, to.1)? };
         self.network.net.send_as(way, &Octets::from(octets), acknowledge);
+        Ok(())
+    }
+
+    /// Breaks the connections of any address.
+    fn disconnect_as(&mut self, ip: &str, port: u16) -> PyResult<()> {
+        self.network.net.disconnect_as(socket(ip, port)?);
         Ok(())
     }
 

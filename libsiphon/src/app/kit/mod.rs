@@ -83,7 +83,11 @@ pub struct Kit {
     realm: String,
     events: EventSink,
     serial: u32,
+    configure: Configure,
 }
+
+/// Takes over another configuration as a reload of the daemon does; what the accounts of that are.
+type Configure = fn(&config::Text, &Stage) -> Result<BTreeMap<String, String>, String>;
 
 /// What is on now: replaced when the node is built anew.
 #[derive(Default)]
@@ -193,6 +197,7 @@ impl Kit {
             realm,
             events: told,
             serial: 0,
+            configure: configure::<R>,
         };
         kit.fault()?;
         Ok(kit)
@@ -245,6 +250,13 @@ impl Kit {
                 Err(error.to_string())
             }
         }
+    }
+
+    /// Takes over what the daemon takes over of another YAML while it runs, until the node starts anew. The error is what
+    /// the daemon would have said.
+    pub fn configure(&mut self, yaml: &config::Text) -> Result<(), String> {
+        self.passwords = (self.configure)(yaml, &self.stage)?;
+        Ok(())
     }
 
     /// The node dies and loses what it had in memory.
@@ -393,6 +405,17 @@ impl<R: SipRole> Maker<R> {
         self.bindings.watch_for(&script);
         Ok(script)
     }
+}
+
+fn configure<R: SipRole>(yaml: &config::Text, stage: &Stage) -> Result<BTreeMap<String, String>, String> {
+    let loaded: Loaded<R::Config> =
+        config::load(yaml, R::NAME, &Process).map_err(|problems| problems.to_string())?;
+    let blocks = R::blocks(&loaded.config);
+    let node = locked(&stage.current).node.clone().ok_or("the node is down")?;
+    node::reload(&node, &blocks);
+    *locked(&stage.built_with) = node.logins.load_full();
+    stage.add_accounts(&node, blocks.realm);
+    Ok(passwords(blocks.auth))
 }
 
 /// The accounts whose password is there.

@@ -158,6 +158,15 @@ fn interfaces() -> Vec<IpAddr> {
     if_addrs::get_if_addrs().map(|list| list.iter().map(|i| i.ip()).collect()).unwrap_or_default()
 }
 
+/// What a node takes over of a configuration while it runs. A line for the log.
+pub(crate) fn reload(node: &Node, blocks: &SipBlocks<'_>) -> String {
+    // Hashes serve the algorithms that are offered, and those stay as they were.
+    node.logins.store(blocks.logins(node.auth.algorithms()).map(Arc::new));
+    node.registrar.configure(blocks.registrar());
+    let users = blocks.auth.users.len();
+    format!("{users} accounts, limits of the registrar")
+}
+
 impl SipNode {
     /// `udp 127.0.0.1:5060`, with the ports the kernel gave.
     pub fn listening(&self) -> Vec<String> {
@@ -166,11 +175,7 @@ impl SipNode {
 
     /// Takes over what [`is_taken_over`](Self::is_taken_over) names.
     pub fn reload(&self, blocks: &SipBlocks<'_>) -> String {
-        // Hashes serve the algorithms that are offered, and those stay as they were.
-        self.node.logins.store(blocks.logins(self.node.auth.algorithms()).map(Arc::new));
-        self.node.registrar.configure(blocks.registrar());
-        let users = blocks.auth.users.len();
-        format!("{users} accounts, limits of the registrar")
+        reload(&self.node, blocks)
     }
 
     /// Whether [`reload`](Self::reload) takes this key over.
