@@ -28,6 +28,6 @@ def hog(request):
         while time.monotonic() < end:
             pass
     elif kind == "regex":
-        # Some seconds in C code that never lets another thread have the interpreter.
+        # A second or more in C code that never lets another thread have the interpreter.
         re.match("(a+)+$", "a" * 26 + "b")
     request.reply(200)

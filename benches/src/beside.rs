@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use siphon_tests::peer::Peer;
 
-use crate::load::{self, Plan};
+use crate::load::{self, Plan, Stage};
 use crate::operation::Operation;
 use crate::server::{Kind, Server};
 use crate::world::Outcome;
@@ -71,19 +71,44 @@ fn beside(server: &Server, hog: &str, seconds: f64) -> Result<Row, String> {
         hold: Duration::from_millis(200),
         run: format!("b{run}q"),
     };
-    let load = |plan: &Plan| load::run(plan, &mut |_| {}).map_err(|error| error.to_string());
     let (calls, asked) = (plan(Operation::CallLookup, CALLS, "c"), plan(Operation::Options, ASKED, "o"));
-    std::thread::scope(|scope| {
-        let holding = (hog != "none").then(|| scope.spawn(|| hold(address, hog, &over, &hogs)));
+    let (bound, begun) = (AtomicBool::new(false), AtomicBool::new(false));
+    let until = |is_so: &dyn Fn() -> bool| {
         let end = Instant::now() + PATIENCE;
-        while holding.is_some() && hogs.load(Relaxed) < WARM && Instant::now() < end {
-            std::thread::yield_now();
+        while !is_so() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(5));
         }
-        let (calls, asked) = (scope.spawn(|| load(&calls)), scope.spawn(|| load(&asked)));
+    };
+    let error = |error: std::io::Error| error.to_string();
+    std::thread::scope(|scope| {
+        // Phones register before anything is held, for that needs the script.
+        let calls = scope.spawn(|| {
+            let outcome = load::run(&calls, &mut |stage| {
+                if stage == Stage::Ready {
+                    bound.store(true, Relaxed);
+                    until(&|| hog == "none" || hogs.load(Relaxed) >= WARM || over.load(Relaxed));
+                    begun.store(true, Relaxed);
+                }
+            });
+            bound.store(true, Relaxed);
+            begun.store(true, Relaxed);
+            outcome.map_err(error)
+        });
+        let asked = scope.spawn(|| {
+            load::run(&asked, &mut |stage| {
+                if stage == Stage::Ready {
+                    until(&|| begun.load(Relaxed));
+                }
+            })
+            .map_err(error)
+        });
+        let holding = scope.spawn(|| {
+            until(&|| bound.load(Relaxed));
+            if hog == "none" { Ok(()) } else { hold(address, hog, &over, &hogs) }
+        });
         let ended = (calls.join(), asked.join());
         over.store(true, Relaxed);
-        let held = holding.map_or(Ok(Ok(())), |thread| thread.join());
-        match (ended, held) {
+        match (ended, holding.join()) {
             ((Ok(calls), Ok(asked)), Ok(held)) => {
                 held.and(Ok(Row { calls: calls?, asked: asked?, hogs: hogs.load(Relaxed) }))
             }

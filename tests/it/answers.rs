@@ -237,3 +237,35 @@ fn a_request_leaves_with_the_address_that_is_advertised() {
     let listen = "listen: {udp: [{address: \"127.0.0.1:0\", advertise: \"b.example.com:5070\"}]}";
     assert_eq!(sent_by(listen), "b.example.com:5070");
 }
+
+#[test]
+fn a_user_with_a_hash_alone_is_known_by_the_password_it_is_of() {
+    for (key, algorithm) in [("ha1_sha256", "SHA-256"), ("ha1_sha512_256", "SHA-512-256")] {
+        for (password, status) in [("secret", 200), ("another", 401)] {
+            let ha1 = digest::hash(algorithm, &format!("carol:example.com:{password}"));
+            let auth = format!(
+                "auth: {{realm: example.com, algorithms: [{algorithm}], users: {{carol: {{{key}: {ha1}}}}}}}"
+            );
+            let daemon = daemon(&auth);
+            let carol = Phone::udp(daemon.sip(), "carol");
+            carol.register_as("Contact: <sip:c@192.0.2.1>", "secret", status);
+        }
+    }
+}
+
+#[test]
+fn a_request_leaves_by_tcp_with_the_address_that_is_advertised_there() {
+    let sent_by = |advertise: &str| {
+        let daemon = daemon(&format!("listen: {{tcp: [{{address: \"127.0.0.1:0\"{advertise}}}]}}"));
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let alice = Peer::tcp(daemon.sip());
+        let to = format!("X-To: sip:b@{};transport=tcp\n", listener.local_addr().expect("it is bound"));
+        let text = request(&alice, "MESSAGE", "sip:b@example.com", &to, "");
+        alice.send(&text.replace("SIP/2.0/UDP", "SIP/2.0/TCP"));
+        let via = Peer::accepted(&listener).request("MESSAGE").header("Via").to_owned();
+        let sent_by = via.split([' ', ';']).nth(1).unwrap_or_default().to_owned();
+        sent_by.replace(&daemon.sip().port().to_string(), "PORT")
+    };
+    assert_eq!(sent_by(""), "127.0.0.1:PORT");
+    assert_eq!(sent_by(", advertise: \"b.example.com:5070\""), "b.example.com:5070");
+}

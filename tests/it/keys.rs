@@ -203,3 +203,62 @@ fn an_entry_of_a_cache_lives_as_long_as_its_ttl() {
     assert!(began.elapsed() >= Duration::from_secs(1), "it went after {:?}", began.elapsed());
     assert_eq!(says(&long, "look"), "has a");
 }
+
+/// Statuses of the answers to 30 requests that come at once at a node that takes 30 ms for each.
+fn burst(overload: &str) -> Vec<u16> {
+    let script = "import time\nfrom siphon import proxy\n@proxy.on_request\ndef route(request):\n    \
+                  time.sleep(0.03)\n    request.reply(200)\n";
+    let daemon =
+        daemon(script, &format!("script: {{path: route.py, sync: inline}}\noverload: {{{overload}}}\n"));
+    let peer = Peer::udp(daemon.sip());
+    for number in 0..30 {
+        peer.send(&siphon_tests::daemon::options_text(&peer, &format!("burst-{number}")));
+    }
+    (0..30).map(|_| peer.find("an answer", |m| m.status() >= 200).status()).collect()
+}
+
+#[test]
+fn what_waits_for_longer_than_the_target_for_longer_than_the_interval_is_shed() {
+    let short = burst("target_ms: 1, interval_ms: 10");
+    assert!(short.contains(&503) && short.starts_with(&[200]), "{short:?}");
+    // They wait for up to 900 ms.
+    for patient in ["target_ms: 5s, interval_ms: 10", "target_ms: 1, interval_ms: 60s"] {
+        assert_eq!(burst(patient), [200; 30], "{patient}");
+    }
+}
+
+/// Half of the answers to requests that come every millisecond take at most this long.
+fn median_delay(daemon: &Daemon, round: u32) -> Duration {
+    const COUNT: usize = 200;
+    let peer = Peer::udp(daemon.sip());
+    let (mut asked, mut took) = (Vec::new(), Vec::new());
+    while took.len() < COUNT {
+        let due = asked.last().is_none_or(|at: &Instant| at.elapsed() >= Duration::from_millis(1));
+        if asked.len() < COUNT && due {
+            peer.send(&siphon_tests::daemon::options_text(&peer, &format!("g{round}-{}", asked.len())));
+            asked.push(Instant::now());
+        }
+        let Some(answer) = peer.receive(Duration::from_micros(100)).filter(|m| m.status() >= 200) else {
+            continue;
+        };
+        let number = answer.header("Call-ID").rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
+        took.push(asked[number.expect("a number")].elapsed());
+    }
+    took.sort_unstable();
+    took[COUNT / 2]
+}
+
+#[test]
+fn messages_gather_for_as_long_as_they_may() {
+    let node = |most: &str| daemon(&saying("here"), &format!("server: {{gather_ms: {most}}}\n"));
+    let (never, long) = (node("0"), node("20"));
+    let began = Instant::now();
+    // A machine that does something else delays both alike, now and then.
+    for round in 0.. {
+        let (at_once, gathered) = (median_delay(&never, round), median_delay(&long, round));
+        if gathered > at_once + Duration::from_millis(3) {
+            break;
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{gathered:?} and {at_once:?}");
+    }
+}

@@ -176,3 +176,13 @@ fn a_script_that_does_not_load_is_told_as_the_daemon_tells_it() {
         Kit::start::<Proxy>(KitPlan { yaml, script, seed: 1, shards: None, apart: threads() }).err().unwrap();
     assert!(error.contains("<bad>:2") && error.contains("ZeroDivisionError"), "{error}");
 }
+
+#[test]
+fn a_fork_without_targets_asks_on_failure_about_a_480_of_our_own() {
+    let script = "from siphon import proxy\n@proxy.on_request\ndef route(request):\n    request.fork([])\n\
+        @proxy.on_failure\ndef failed(request, reply):\n    \
+        request.reply(404 if reply.is_local and reply.status_code == 480 else 500)\n";
+    let mut kit = kit(script, 1);
+    ask(&mut kit, "OPTIONS", "sip:bob@example.com", "c1");
+    assert_eq!(answers(&mut kit, "c1"), [(0, 404)]);
+}

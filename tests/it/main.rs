@@ -14,6 +14,7 @@ mod flows;
 mod forking;
 mod kit;
 mod keys;
+mod keys_in_time;
 mod life;
 mod make_call;
 mod neighbours;

@@ -1,21 +1,27 @@
-//! The client's half of digest access authentication (RFC 7616 3.4, RFC 2617 3.2.2), MD5 with qop=auth.
+//! The client's half of digest access authentication (RFC 7616 3.4, RFC 8760, RFC 2617 3.2.2), with qop=auth.
 
 use std::fmt::Write;
 
 use md5::{Digest, Md5};
+use sha2::{Sha256, Sha512_256};
 
 /// The value of an Authorization header that answers `challenge`.
 pub fn answer(challenge: &str, method: &str, uri: &str, user: &str, password: &str) -> String {
     let realm = param(challenge, "realm");
     let nonce = param(challenge, "nonce");
-    let a1 = md5_hex(&format!("{user}:{realm}:{password}"));
-    let a2 = md5_hex(&format!("{method}:{uri}"));
+    let algorithm = param(challenge, "algorithm");
+    let algorithm = if algorithm.is_empty() { "MD5" } else { algorithm };
+    let hex = |text: &str| hash(algorithm, text);
+    let a1 = hex(&format!("{user}:{realm}:{password}"));
+    let a2 = hex(&format!("{method}:{uri}"));
     let mut out = format!(r#"Digest username="{user}", realm="{realm}", nonce="{nonce}", uri="{uri}""#);
     if param(challenge, "qop").split(',').any(|qop| qop.trim() == "auth") {
-        let response = md5_hex(&format!("{a1}:{nonce}:00000001:c0ffee:auth:{a2}"));
-        out += &format!(r#", response="{response}", algorithm=MD5, qop=auth, nc=00000001, cnonce="c0ffee""#);
+        let response = hex(&format!("{a1}:{nonce}:00000001:c0ffee:auth:{a2}"));
+        out += &format!(
+            r#", response="{response}", algorithm={algorithm}, qop=auth, nc=00000001, cnonce="c0ffee""#
+        );
     } else {
-        out += &format!(r#", response="{}", algorithm=MD5"#, md5_hex(&format!("{a1}:{nonce}:{a2}")));
+        out += &format!(r#", response="{}", algorithm={algorithm}"#, hex(&format!("{a1}:{nonce}:{a2}")));
     }
     let opaque = param(challenge, "opaque");
     if !opaque.is_empty() {
@@ -40,8 +46,14 @@ pub fn param<'a>(challenge: &'a str, name: &str) -> &'a str {
     ""
 }
 
-fn md5_hex(text: &str) -> String {
-    Md5::digest(text.as_bytes()).iter().fold(String::new(), |mut out, byte| {
+/// A hash of that text by the algorithm of that name, in hexadecimal.
+pub fn hash(algorithm: &str, text: &str) -> String {
+    let octets = match algorithm {
+        "SHA-256" => Sha256::digest(text.as_bytes()).to_vec(),
+        "SHA-512-256" => Sha512_256::digest(text.as_bytes()).to_vec(),
+        _ => Md5::digest(text.as_bytes()).to_vec(),
+    };
+    octets.iter().fold(String::new(), |mut out, byte| {
         let _ = write!(out, "{byte:02x}");
         out
     })

@@ -6,10 +6,10 @@ use super::context::{self, Context, Mode};
 use super::errors::Cancelled;
 use super::generation::Generation;
 use super::handler::{Handler, Runs};
-use super::node_script::{Posted, Script};
+use super::node_script::{Posted, Script, SyncMode};
 use super::policy::ScriptPolicy;
 use super::services::LogLevel;
-use crate::base::time::Instant;
+use crate::base::time::{Duration, Instant};
 use crate::policy::{Decision, PolicyOutput, QuestionKind, ReplySpec, Ticket, Verdict, Want};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -124,7 +124,9 @@ impl ScriptPolicy {
         self.flush(out);
         self.ran(handler.event, took, ok, out);
         self.run_delay.called();
-        let budget = self.script.settings().budget;
+        let settings = self.script.settings();
+        // `script.sync: inline` is always on the shard's thread.
+        let budget = if settings.sync == SyncMode::Inline { Duration::MAX } else { settings.budget };
         // Being kept off the processor is not the handler's doing either; looked at only when it matters.
         let on_time = |policy: &mut Self| took.saturating_sub(policy.run_delay.since()) <= budget;
         let over = took > budget && (self.script.world().is_some() || !on_time(self));
