@@ -92,7 +92,7 @@ def test_an_engine_that_answers_too_late_keeps_nothing(harness: SipTestHarness) 
     call = alice.invite(bob, headers=TYPE, body=SDP)
     harness.settle()
     refusal = next(m for m in call.messages if m.status_code == 503)
-    assert refusal.time - call.invite.time < 1.2
+    assert refusal.at - call.invite.at < 1.2
     harness.advance(60)
     assert harness.rtpengine.sessions == []
 

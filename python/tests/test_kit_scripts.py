@@ -140,13 +140,13 @@ def test_a_reload_replaces_the_script_and_a_broken_one_does_not(tmp_path: Path) 
 
 def test_a_script_that_does_not_load_says_file_and_line(tmp_path: Path) -> None:
     script = tmp_path / "route.py"
-    script.write_text("from siphon import proxy\nfrom siphon import b2bua\n")
-    with pytest.raises(RuntimeError, match=r"route\.py:2.*siphon-sbc"):
+    script.write_text("from siphon import proxy\nfrom siphon import ipsec\n")
+    with pytest.raises(RuntimeError, match=r"route\.py:2.*siphon-pcscf"):
         SipTestHarness(script)
     with pytest.raises(RuntimeError, match="listn"):
         SipTestHarness(config={"listn": {}})
-    with pytest.raises(ValueError, match="siphon-sbc"):
-        SipTestHarness(role="siphon-sbc").send_request("OPTIONS", "sip:localhost")
+    with pytest.raises(ValueError, match="siphon-pcscf"):
+        SipTestHarness(role="siphon-pcscf").send_request("OPTIONS", "sip:localhost")
 
 
 def test_the_configuration_is_the_daemons(tmp_path: Path) -> None:
