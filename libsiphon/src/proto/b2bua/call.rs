@@ -544,10 +544,9 @@ impl Call {
 
     /// What policy dials.
     fn dial(&mut self, dial: Dial, env: &mut Env<'_>) {
-        if self.phase == Phase::Setup && self.caller().is_some_and(|(_, _, answered)| !answered) {
-            if !self.lend_caller(env) {
-                self.start_run(dial, env);
-            }
+        let waits = self.phase == Phase::Setup && self.caller().is_some_and(|(_, _, answered)| !answered);
+        if waits && !self.lend_caller(env) {
+            self.start_run(dial, env);
         }
     }
 }
