@@ -118,7 +118,7 @@ impl SessionTimer {
 impl B2bua {
     /// From the blocks of a YAML.
     pub fn of(block: &B2buaBlock, timer: &SessionTimerBlock) -> Self {
-        let session_timer = timer.enabled.then(|| SessionTimer {
+        let session_timer = timer.enabled.then_some(SessionTimer {
             expires: timer.session_expires.0,
             min_se: timer.min_se.0,
             refresher: match timer.refresher {
