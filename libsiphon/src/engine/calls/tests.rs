@@ -696,3 +696,21 @@ fn a_call_that_is_cancelled_while_the_engine_thinks_calls_nobody() {
     assert_eq!(table.lines(), Vec::<String>::new());
     nothing_is_left(&mut table);
 }
+
+/// The model of `proto::b2bua` found it: the leg was given up as soon as it had one early dialog only.
+#[test]
+fn a_target_forked_behind_us_that_answers_after_its_cancel_leaves_nothing() {
+    let mut table = table(to_bob);
+    table.receive(ALICE, &invite("", OFFER));
+    let (_, to_bob) = only(&mut table);
+    table.receive(BOB, &reply(&to_bob, "180 Ringing", "b1", BOB, ""));
+    table.receive(BOB, &reply(&to_bob, "180 Ringing", "b2", BOB, ""));
+    let cancel = invite("", "").replace("INVITE sip:", "CANCEL sip:").replace("1 INVITE", "1 CANCEL");
+    table.receive(ALICE, &cancel);
+    sent(&mut table);
+    table.receive(BOB, &reply(&to_bob, "200 OK", "b1", BOB, OFFER));
+    let all = sent(&mut table);
+    assert!(all[0].1.starts_with("ACK ") && all[1].1.starts_with("BYE "), "{all:#?}");
+    table.receive(BOB, &reply(&all[1].1, "200 OK", "", BOB, ""));
+    nothing_is_left(&mut table);
+}

@@ -239,7 +239,7 @@ impl Call {
             Input::Cancel { server } => self.on_cancel(server, env),
             Input::Response { client, response, flow } => self.on_response(client, response, flow, env),
             Input::Failed { client, status } => self.on_failed(client, status, env),
-            Input::Forgotten { client } => self.clients.retain(|(c, _)| *c != client),
+            Input::Forgotten { client } => self.forgotten(client, env),
             Input::Media { job, sdp } => self.media_answered(job, sdp, env),
             Input::Adopt { leg, replaced, to } => self.adopt(*leg, replaced, to, env),
             Input::Returned { outcome } => self.lent_returned(outcome, env),
@@ -255,6 +255,17 @@ impl Call {
         let legs = self.legs.iter().filter_map(Leg::deadline);
         let ends = self.ends.filter(|_| self.phase == Phase::Answered);
         legs.chain(ends).chain(self.transfer_deadline()).min()
+    }
+
+    /// Nothing more comes of a transaction. A cancelled INVITE that was answered after all, once or by several, owes
+    /// nothing from here on (RFC 3261 13.2.2.4: 64*T1 after the first 2xx).
+    fn forgotten(&mut self, client: ClientRef, env: &mut Env<'_>) {
+        let Some(at) = self.clients.iter().position(|(c, _)| *c == client) else { return };
+        if let (_, Purpose::Invite(leg)) = self.clients.swap_remove(at)
+            && self.leg(leg).is_some_and(|l| l.is_sent() && l.state == LegState::Leaving && !l.said_bye())
+        {
+            self.leg_gone(leg, env);
+        }
     }
 
     /// What policy wants, in order; then, when it has finished, what its question was about.

@@ -212,6 +212,11 @@ impl Leg {
         matches!(self.invite, Invite::Sent(_))
     }
 
+    /// A BYE of ours is under way, or due: it was answered and its answer was taken.
+    pub(super) fn said_bye(&self) -> bool {
+        self.dialogs.iter().any(|d| d.is_confirmed)
+    }
+
     pub(super) fn is_live(&self) -> bool {
         matches!(self.state, LegState::Early | LegState::Confirmed)
     }

@@ -47,3 +47,7 @@ pub use port::{
     Adopted, Answer, ClientRef, Env, Hop, Input, Outgoing, Output, ReturnTo, Sdp, ServerRef, Settings,
 };
 pub use replaces::Handed;
+
+#[cfg(test)]
+#[path = "model_tests.rs"]
+mod model_tests;
