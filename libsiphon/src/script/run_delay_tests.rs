@@ -16,7 +16,11 @@ fn time_that_a_thread_waits_for_its_processor_is_seen_on_the_open_file() {
     let crowd = 4 * std::thread::available_parallelism().map_or(1, usize::from);
     let waited = std::thread::scope(|scope| {
         for _ in 0..crowd {
-            scope.spawn(|| while !done.load(Ordering::Relaxed) {});
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
         }
         let waited = (0..1_000_000).map(|_| delay.since()).find(|since| *since > Duration::ZERO);
         done.store(true, Ordering::Relaxed);

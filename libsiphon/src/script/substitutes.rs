@@ -322,7 +322,8 @@ fn substitutes(py: Python<'_>) -> PyResult<Vec<Substitute<'_>>> {
     let (none, one, tuple, on_class) =
         (ffi::METH_NOARGS, ffi::METH_O, ffi::METH_VARARGS, ffi::METH_NOARGS | ffi::METH_CLASS);
     let time_module = time_module.as_any();
-    let pairs: [(&Bound<'_, PyAny>, &str, &'static AtomicPtr<()>, Call, c_int); 19] = [
+    type Pair<'a, 'py> = (&'a Bound<'py, PyAny>, &'a str, &'static AtomicPtr<()>, Call, c_int);
+    let pairs: [Pair<'_, '_>; 19] = [
         (time_module, "time", &time::ORIGINAL, time::replacement, none),
         (time_module, "time_ns", &time_ns::ORIGINAL, time_ns::replacement, none),
         (time_module, "monotonic", &monotonic::ORIGINAL, monotonic::replacement, none),

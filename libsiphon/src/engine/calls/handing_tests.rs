@@ -77,7 +77,7 @@ impl Pair {
     }
 
     fn advance(&mut self, by: Duration) {
-        self.now = self.now + by;
+        self.now += by;
         for shard in 0..2 {
             let mut effects = Effects::subscribed_to(Classes::default());
             self.shards[usize::from(shard)].tick(self.now, &mut effects);

@@ -232,6 +232,7 @@ impl World {
                 }
                 Output::Ask { .. } | Output::Notify { .. } => panic!("nobody wants to be asked"),
                 Output::Media { .. } | Output::ReleaseMedia => panic!("nothing is anchored"),
+                Output::HandOver { .. } | Output::Returned { .. } => panic!("nobody transfers"),
                 Output::Ended => self.ended = true,
                 Output::Settled { .. } | Output::Found { .. } | Output::Lost { .. } => {}
             }
@@ -683,7 +684,7 @@ fn can_be_lost(item: &Wire) -> bool {
 
 fn can_come_twice(item: &Wire) -> bool {
     match item {
-        Wire::Answer { method, code, .. } => *method == "INVITE" && (*code == 200 || *code < 200),
+        Wire::Answer { method, code, .. } => *method == "INVITE" && *code <= 200,
         Wire::PeerAck { .. } => true,
         _ => false,
     }
