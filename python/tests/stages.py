@@ -269,8 +269,8 @@ class Person:
                 pass
             except ConnectionError:
                 self._streams.pop(peer)[0].close()
-            while (raw := _first_message(unread)) is not None:
-                came.append((raw, peer))
+            while (whole := _first_message(unread)) is not None:
+                came.append((whole, peer))
         return came
 
     def disconnect(self) -> None:
