@@ -7,6 +7,9 @@ import os
 from typing import Literal, Self, final
 
 from siphon import Awaitable as Awaitable
+from siphon import ByeInitiator as ByeInitiator
+from siphon import Call as Call
+from siphon import CallVars as CallVars
 from siphon import Cancelled as Cancelled
 from siphon import Contact as Contact
 from siphon import Counter as Counter
@@ -14,6 +17,7 @@ from siphon import Flow as Flow
 from siphon import Gauge as Gauge
 from siphon import Histogram as Histogram
 from siphon import MediaError as MediaError
+from siphon import MediaHandle as MediaHandle
 from siphon import MediaSection as MediaSection
 from siphon import Reply as Reply
 from siphon import Request as Request
@@ -22,6 +26,7 @@ from siphon import SipUri as SipUri
 from siphon import TimerHandle as TimerHandle
 from siphon import TransactionEnded as TransactionEnded
 from siphon import auth as auth
+from siphon import b2bua as b2bua
 from siphon import cache as cache
 from siphon import log as log
 from siphon import metrics as metrics
@@ -35,7 +40,12 @@ from ._world import World
 
 __all__ = [
     "Awaitable",
+    "ByeInitiator",
+    "Call",
+    "CallVars",
     "Cancelled",
+    "MediaHandle",
+    "b2bua",
     "Contact",
     "Counter",
     "Flow",
