@@ -67,6 +67,7 @@ fn beside(server: &Server, hog: &str, seconds: f64) -> Result<Row, String> {
         length: Duration::from_secs_f64(seconds),
         ports: 16,
         server: address,
+        two_legs: false,
         ring: Duration::ZERO,
         hold: Duration::from_millis(200),
         run: format!("b{run}q"),

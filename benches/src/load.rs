@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) ports: usize,
     /// Whom to load.
     pub(crate) server: SocketAddr,
+    /// The callee's side of a call is a dialog of its own.
+    pub(crate) two_legs: bool,
     /// Time between ringing and answer.
     pub(crate) ring: Duration,
     /// Time between answer and BYE.

@@ -34,7 +34,7 @@ struct Arguments {
     #[arg(value_enum)]
     operations: Vec<Operation>,
     /// Servers to compare.
-    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Kamailio, Kind::KamailioFast, Kind::Siphon1, Kind::Siphon2])]
+    #[arg(long, value_enum, value_delimiter = ',', default_values_t = [Kind::Kamailio, Kind::KamailioFast, Kind::Siphon1, Kind::Siphon2, Kind::Sbc1, Kind::Sbc2])]
     servers: Vec<Kind>,
     /// Operations per second.
     #[arg(long, value_delimiter = ',', default_values_t = [300.0, 1500.0])]

@@ -104,7 +104,7 @@ fn invite(uri: &str, number: u32, ends: Ends, run: &str) -> String {
     let Ends { local, transport, .. } = ends;
     let lines = format!(
         "Contact: <sip:caller@{local};transport={}>\r\nAllow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\n\
-         Supported: timer, replaces\r\nUser-Agent: siphon-bench\r\nContent-Type: application/sdp\r\n",
+         Supported: timer, replaces\r\nSubject: {run}-{number}\r\nUser-Agent: siphon-bench\r\nContent-Type: application/sdp\r\n",
         transport.to_ascii_lowercase()
     );
     request("INVITE", uri, &format!("<{uri}>"), number, 1, ends, run, &lines, SDP)

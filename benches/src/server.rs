@@ -1,4 +1,4 @@
-//! The servers that are compared: Kamailio with either allocator, siphon-proxy with one and with two shards.
+//! The servers that are compared: Kamailio with either allocator, siphon-proxy and siphon-sbc with one and with two shards.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
@@ -26,6 +26,10 @@ pub(crate) enum Kind {
     Siphon1,
     /// siphon-proxy with two shards.
     Siphon2,
+    /// siphon-sbc with one shard: each call is two dialogs.
+    Sbc1,
+    /// siphon-sbc with two shards.
+    Sbc2,
 }
 
 impl Kind {
@@ -36,7 +40,14 @@ impl Kind {
             Self::KamailioFast => "kamailio-fm",
             Self::Siphon1 => "siphon-1",
             Self::Siphon2 => "siphon-2",
+            Self::Sbc1 => "sbc-1",
+            Self::Sbc2 => "sbc-2",
         }
+    }
+
+    /// Whether the two sides of a call have a dialog each.
+    pub(crate) fn has_two_legs(self) -> bool {
+        matches!(self, Self::Sbc1 | Self::Sbc2)
     }
 }
 
@@ -57,6 +68,18 @@ struct Setup<'a> {
     script: &'a str,
     more: &'a str,
     nonces: &'a str,
+}
+
+impl Setup<'_> {
+    /// The same for calls of two legs.
+    fn of_calls(self) -> Self {
+        Setup { script: "sbc.py", ..self }
+    }
+}
+
+/// siphon-sbc, which lies beside the siphon-proxy that is measured.
+fn sbc(proxy: &Path) -> PathBuf {
+    proxy.with_file_name("siphon-sbc")
 }
 
 impl Server {
@@ -84,8 +107,10 @@ impl Server {
             Kind::KamailioFast => kamailio(&scratch, address, &["-x", "fm", "-X", "fm"]),
             Kind::Siphon1 => daemon(siphon, &scratch, address, pages, 1, setup),
             Kind::Siphon2 => daemon(siphon, &scratch, address, pages, 2, setup),
+            Kind::Sbc1 => daemon(&sbc(siphon), &scratch, address, pages, 1, setup.of_calls()),
+            Kind::Sbc2 => daemon(&sbc(siphon), &scratch, address, pages, 2, setup.of_calls()),
         };
-        let pages = matches!(kind, Kind::Siphon1 | Kind::Siphon2).then_some(pages);
+        let pages = (!matches!(kind, Kind::Kamailio | Kind::KamailioFast)).then_some(pages);
         let mut process = Process::start(kind.name(), &mut command, &scratch.path().join("log"));
         let (peer, end) = (Peer::udp(address), Instant::now() + Duration::from_secs(30));
         for attempt in 1.. {

@@ -63,6 +63,7 @@ fn plan(server: &Server, operation: Operation, rate: f64, ports: usize, seconds:
         length: Duration::from_secs_f64(seconds),
         ports,
         server: server.address,
+        two_legs: server.kind.has_two_legs(),
         ring: Duration::ZERO,
         hold: Duration::from_millis(200),
         run: format!("r{:x}q{}", std::process::id(), RUN.fetch_add(1, Ordering::Relaxed)),

@@ -60,6 +60,7 @@ fn side_by_side(server: &Server, slice: u32) -> Result<Vec<Outcome>, String> {
             length: SLICE,
             ports: 8,
             server: address,
+            two_legs: false,
             ring: Duration::from_millis(100),
             hold: Duration::from_millis(200),
             run: format!("s{slice}o{operation:?}q").to_lowercase(),

@@ -101,6 +101,8 @@ pub(crate) struct World {
     out: Vec<u8>,
     resent: u32,
     faults: BTreeMap<String, u32>,
+    /// Which call a Call-ID of the callees' side is, where it has one of its own.
+    far: BTreeMap<String, u32>,
 }
 
 impl World {
@@ -108,7 +110,19 @@ impl World {
         let (all, timers) = (Vec::with_capacity(100_000), BinaryHeap::new());
         let (callers, callees, faults, out) =
             (Vec::new(), Vec::new(), BTreeMap::new(), Vec::with_capacity(4096));
-        Self { plan, callers, callees, all, open: 0, unacked: 0, timers, out, resent: 0, faults }
+        Self {
+            plan,
+            callers,
+            callees,
+            all,
+            open: 0,
+            unacked: 0,
+            timers,
+            out,
+            resent: 0,
+            faults,
+            far: BTreeMap::new(),
+        }
     }
 
     /// Sets the sockets of the callers and the addresses of the callees.
@@ -255,12 +269,15 @@ impl World {
                     text.list("Record-Route").iter().rev().map(|r| (*r).to_owned()).collect();
                 let contact = text.header("Contact");
                 let target = contact.split(['<', '>']).nth(1).unwrap_or_default().to_owned();
-                let fault = routes.is_empty() || target.is_empty();
+                let fault = routes.is_empty() != self.plan.two_legs || target.is_empty();
                 one.dialog = Some(Box::new(Dialog { target, to: text.header("To").to_owned(), routes }));
                 self.send_in_dialog(number, "ACK", 1);
                 self.timers.push(Reverse((now + self.plan.hold, number, Timer::HangUp)));
                 if fault {
-                    self.fault("200 to INVITE without Record-Route or Contact".to_owned());
+                    self.fault(
+                        "200 to INVITE with another route set than it should have, or without Contact"
+                            .to_owned(),
+                    );
                 }
             }
             // The ACK was lost: the 200 comes again.
@@ -312,10 +329,26 @@ impl World {
         line.send(&self.out, self.plan.server);
     }
 
+    /// Which operation a request at a callee is of: by its Call-ID; of the far leg of a call, whose Call-ID is not the
+    /// caller's, the INVITE says so in Subject, and the Call-ID is noted.
+    fn number_at_callee(&mut self, text: Text<'_>) -> Option<u32> {
+        if !self.plan.two_legs {
+            return text.number(&self.plan.run);
+        }
+        let call_id = text.header("Call-ID");
+        if let Some(number) = self.far.get(call_id) {
+            return Some(*number);
+        }
+        let subject = text.header("Subject").strip_prefix(&self.plan.run)?.strip_prefix('-')?;
+        let number = subject.parse().ok()?;
+        self.far.insert(call_id.to_owned(), number);
+        Some(number)
+    }
+
     /// A request at a callee.
     pub(crate) fn request(&mut self, line: &Rc<Line>, bytes: &[u8], from: SocketAddr) {
         let text = Text(bytes);
-        let Some(number) = text.number(&self.plan.run).filter(|n| *n < self.begun()) else { return };
+        let Some(number) = self.number_at_callee(text).filter(|n| *n < self.begun()) else { return };
         let (local, transport) = (line.local(), if self.plan.operation.is_tcp() { "TCP" } else { "UDP" });
         let one = &mut self.all[number as usize].callee;
         let mut out = std::mem::take(&mut self.out);
@@ -371,8 +404,12 @@ impl World {
         if text.header("Max-Forwards") != "69" {
             self.fault("INVITE arrived with Max-Forwards other than 69".to_owned());
         }
-        if text.list("Record-Route").is_empty() || text.list("Via").len() != 2 {
-            self.fault("INVITE arrived without Record-Route or with other than two Via".to_owned());
+        let hops = if self.plan.two_legs { 1 } else { 2 };
+        if text.list("Record-Route").is_empty() != self.plan.two_legs || text.list("Via").len() != hops {
+            self.fault("INVITE arrived with another route set or other Vias than it should".to_owned());
+        }
+        if self.plan.two_legs && memchr::memmem::find(text.0, b"@bench").is_some() {
+            self.fault("the callee sees the caller's Call-ID".to_owned());
         }
         if memchr::memmem::find(uri, port.as_bytes()).is_none() {
             self.fault("INVITE arrived for another Request-URI than the binding's".to_owned());

@@ -205,3 +205,5 @@ mod tests;
 mod handing_tests;
 #[cfg(test)]
 mod transfer_tests;
+#[cfg(test)]
+mod canary_tests;

@@ -133,3 +133,7 @@ fn same(a: &str, b: &str) -> bool {
         false => id == HeaderId::from_name(b),
     }
 }
+
+#[cfg(test)]
+#[path = "headers_tests.rs"]
+mod tests;
