@@ -64,9 +64,10 @@ fn needs_packages(config: &Path) -> bool {
     config.with_file_name("requirements.txt").exists()
 }
 
-/// A configuration is that of the role whose name its file has, else of siphon-proxy.
+/// A configuration is that of siphon-sbc when its name says so, else of siphon-proxy.
 fn check(config: &Path) -> Result<(), String> {
-    let of_sbc = config.file_stem().is_some_and(|name| name == "siphon-sbc");
+    let of_calls = |name: &str| name == "siphon-sbc" || name.starts_with("b2bua_");
+    let of_sbc = config.file_stem().and_then(|name| name.to_str()).is_some_and(of_calls);
     check_as(if of_sbc { built("siphon-sbc") } else { siphon_proxy() }, config)
 }
 
@@ -108,14 +109,19 @@ fn the_configuration_of_the_benchmark_loads_with_its_script() {
     let read =
         |name: &str| fs::read_to_string(root().join("benches").join(name)).expect("a file of the benchmark");
     let folder = Scratch::new("bench");
-    folder.write("proxy.py", read("proxy.py"));
-    let filled = [("LISTEN", "127.0.0.1:0"), ("SCRIPT", "proxy.py"), ("NONCES", "300"), ("SHARDS", "1")];
+    for script in ["proxy.py", "sbc.py"] {
+        folder.write(script, read(script));
+    }
+    let filled = [("LISTEN", "127.0.0.1:0"), ("NONCES", "300"), ("SHARDS", "1"), ("PAGES", "127.0.0.1:0")];
     let mut yaml = read("siphon-proxy.yaml").replace("@USERS@", "{u0: secret}");
     for (name, value) in filled {
         assert!(yaml.contains(&format!("@{name}@")), "{name} is no more");
         yaml = yaml.replace(&format!("@{name}@"), value);
     }
-    assert_eq!(check(&folder.write("siphon-proxy.yaml", yaml)), Ok(()));
+    for (role, script) in [("siphon-proxy", "proxy.py"), ("siphon-sbc", "sbc.py")] {
+        let yaml = yaml.replace("@SCRIPT@", script);
+        assert_eq!(check(&folder.write(&format!("{role}.yaml"), yaml)), Ok(()));
+    }
 }
 
 #[test]
@@ -218,7 +224,7 @@ for name in exported:
         missing += [f"{{name}}.{{m}}" for m in members if m not in words]
         known.update(members)
 assert not missing, f"not on the page: {{missing}}"
-called = {{m for m in re.findall(r"(?:^|[.\s])([a-z_]+)\(", quoted)}} - {{"f"}}
+called = {{m for m in re.findall(r"(?:^|[.\s])([a-z_]+)\(", quoted)}} - {{"f", "str"}}
 assert called <= known, f"on the page and not in the module: {{sorted(called - known)}}"
 "#
         ),

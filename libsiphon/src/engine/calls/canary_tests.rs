@@ -70,7 +70,8 @@ fn marked_invite() -> String {
 fn marked_reply(request: &str, status: &str) -> String {
     let plain = reply(request, status, "tbnb", BOB, &body("bnb"));
     let contact = format!("Contact: <sip:x@{BOB}>");
-    let marked = format!("Contact: \"bnb\" <sip:ubnb@{BOB};cbnb=1>\nRecord-Route: <sip:192.0.2.20;lr;rbnb=1>");
+    let marked =
+        format!("Contact: \"bnb\" <sip:ubnb@{BOB};cbnb=1>\nRecord-Route: <sip:192.0.2.20;lr;rbnb=1>");
     plain.replace(&contact, &format!("{marked}\n{}", lines("bnb").trim_end()))
 }
 
