@@ -114,8 +114,8 @@ def test_packages_of_the_environment_are_there_for_scripts(tmp_path: Path) -> No
 def test_a_role_that_is_not_built_is_named() -> None:
     from siphon_sdk import _engine
 
-    with pytest.raises(ValueError, match="no role \"siphon-sbc\""):
-        _engine.main("siphon-sbc", ["siphon-sbc"])
+    with pytest.raises(ValueError, match="no role \"siphon-none\""):
+        _engine.main("siphon-none", ["siphon-none"])
 
 
 def test_another_siphon_is_told_in_one_sentence_and_gives_way(weather: dict[str, str]) -> None:
