@@ -39,6 +39,8 @@ pub(crate) struct Table {
     pub(crate) commits: Vec<(Ticket, Commit)>,
     /// Commands to media engines that nobody has answered.
     pub(crate) media: Vec<(Ticket, MediaRequest)>,
+    /// Of each message sent: by what, and who is to hear of a failure.
+    pub(crate) reports: Vec<(Transport, Option<super::contract::SendReport>)>,
     sent: Vec<(SocketAddr, String)>,
 }
 
@@ -85,6 +87,7 @@ impl Table {
             reads: Classes::ALL,
             commits: Vec::new(),
             media: Vec::new(),
+            reports: Vec::new(),
             sent: Vec::new(),
         }
     }
@@ -119,7 +122,8 @@ impl Table {
     fn perform(&mut self, effects: Effects) {
         for effect in effects.list {
             match effect {
-                Effect::Send { egress, bytes, .. } => {
+                Effect::Send { egress, bytes, report } => {
+                    self.reports.push((egress.transport, report));
                     self.sent.push((egress.remote, String::from_utf8_lossy(&bytes).into_owned()));
                 }
                 Effect::Ask { ticket, question } => match (self.decide)(&question) {

@@ -198,7 +198,9 @@ impl Shard {
         if let Some((id, _)) = client.timer {
             self.wheel.cancel(id);
         }
-        if let ClientOwner::Call { call, client } = client.owner {
+        if let ClientOwner::Call { call, client } = client.owner
+            && !self.goes_on_elsewhere(call, client, key)
+        {
             self.feed_call(call, crate::proto::b2bua::Input::Forgotten { client }, out);
         }
         self.tell(out, Classes::TRANSACTIONS, || Kind::TransactionEnded { side: Side::Client });

@@ -714,3 +714,19 @@ fn a_target_forked_behind_us_that_answers_after_its_cancel_leaves_nothing() {
     table.receive(BOB, &reply(&all[1].1, "200 OK", "", BOB, ""));
     nothing_is_left(&mut table);
 }
+
+/// The end of the first transaction was taken for the end of the request, and every response to the second was lost.
+#[test]
+fn a_large_invite_that_tcp_refuses_goes_by_udp_and_its_responses_are_heard() {
+    let mut table = table(to_bob);
+    let long: String = (0..60).map(|n| format!("a=fmtp:{n} mode-change-capability=2\n")).collect();
+    table.receive(ALICE, &invite("", &format!("{OFFER}{long}")));
+    let (transport, report) = *table.reports.last().expect("an INVITE");
+    assert_eq!(transport, crate::base::flow::Transport::Tcp, "RFC 3261 18.1.1");
+    sent(&mut table);
+    table.feed(crate::engine::Input::SendFailed { report: report.expect("somebody hears") });
+    let (at, to_bob) = only(&mut table);
+    assert!(at == BOB && to_bob.contains("SIP/2.0/UDP"), "{to_bob}");
+    table.receive(BOB, &reply(&to_bob, "180 Ringing", "b1", BOB, ""));
+    assert_eq!(table.lines(), [format!("{ALICE} SIP/2.0 180 Ringing")]);
+}

@@ -64,13 +64,12 @@ impl Shard {
             None => self.call_failed(call, client, 503, out),
             Some(First::Egress(egress)) => {
                 let fallback = path_query(&request).filter(|_| egress.connection.is_some());
-                let size = request.body.as_ref().map_or(0, |(_, b)| b.len());
-                let locator = fallback.map(|query| self.locator(query, size + GROWTH));
+                let size = size_of(&request);
+                let locator = fallback.map(|query| self.locator(query, size));
                 self.launch_for_call(call, client, number, request, locator, egress, out);
             }
             Some(First::Resolve(query)) => {
-                let size = request.body.as_ref().map_or(0, |(_, b)| b.len());
-                let locator = self.locator(query, size + GROWTH);
+                let locator = self.locator(query, size_of(&request));
                 self.locate_for_call(call, client, number, request, locator, out);
             }
         }
@@ -259,6 +258,13 @@ impl Shard {
         true
     }
 
+    /// Whether the request of a transaction that ends goes on by another: at the next address (RFC 3263 4.3).
+    pub(crate) fn goes_on_elsewhere(&self, call: Key, client: ClientRef, ended: Key) -> bool {
+        let pending = self.calls.slab.get(call).map(|hosted| &hosted.pending);
+        let mut same = pending.into_iter().flatten().filter(|p| p.client == Some(client));
+        same.any(|p| p.phase != Phase::Sent(ended))
+    }
+
     /// Nothing more will come of a request.
     pub(crate) fn call_unreachable(&mut self, call: Key, number: u32, status: u16, out: &mut Effects) {
         if let Some(pending) = self.take_pending(call, number) {
@@ -291,8 +297,16 @@ impl Shard {
     }
 }
 
-/// What Via, Contact and the dialog's header fields add to a body, at a guess on the safe side.
-const GROWTH: usize = 900;
+/// The octets of a request, but for Via and Contact, whose room the locator leaves.
+fn size_of(request: &Outgoing) -> usize {
+    /// Start line, Max-Forwards, CSeq, Content-Length, and the names of the fields below.
+    const FRAME: usize = 150;
+    let lines = request.headers.iter().map(|(name, value)| name.len() + value.len() + 4);
+    let routes = request.routes.iter().map(|route| route.len() + 9);
+    let body = request.body.as_ref().map_or(0, |(kind, body)| kind.len() + body.len());
+    let named = request.uri.len() + request.from.len() + request.to.len() + request.call_id.len();
+    lines.chain(routes).fold(FRAME + named + body, usize::saturating_add)
+}
 
 fn first_hop(request: &Outgoing) -> Option<First> {
     match &request.hop {
