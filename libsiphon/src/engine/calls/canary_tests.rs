@@ -101,8 +101,7 @@ fn the_other_side_sees_nothing_but_the_table() {
     let mut table = table(to_bob);
     let (_, ok) = up(&mut table);
     sent(&mut table);
-    let mut cseq = 2;
-    for method in ["INFO", "MESSAGE", "UPDATE", "INVITE", "OPTIONS", "BYE"] {
+    for (cseq, method) in (2..).zip(["INFO", "MESSAGE", "UPDATE", "INVITE", "OPTIONS", "BYE"]) {
         let with_body = matches!(method, "UPDATE" | "INVITE");
         let text = if with_body { body("cana") } else { String::new() };
         table
@@ -121,7 +120,6 @@ fn the_other_side_sees_nothing_but_the_table() {
             table.receive(ALICE, &inside("ACK", "canaack", cseq, &ok, ALICE, &lines("cana"), ""));
             sent(&mut table);
         }
-        cseq += 1;
     }
 }
 
@@ -130,8 +128,7 @@ fn the_caller_sees_nothing_of_a_callee_that_asks_or_refuses() {
     let mut table = table(to_bob);
     let (invite, _) = up(&mut table);
     sent(&mut table);
-    let mut cseq = 1;
-    for method in ["INFO", "UPDATE", "BYE"] {
+    for (cseq, method) in (1..).zip(["INFO", "UPDATE", "BYE"]) {
         let text = if method == "UPDATE" { body("bnb") } else { String::new() };
         let request = inside(method, &format!("bnb{cseq}"), cseq, &invite, BOB, &lines("bnb"), &text);
         table.receive(BOB, &request.replace(";tag=b1", ";tag=tbnb"));
@@ -139,7 +136,6 @@ fn the_caller_sees_nothing_of_a_callee_that_asks_or_refuses() {
         let passed = all.iter().find(|(to, m)| to == ALICE && m.starts_with(method));
         let (_, passed) = passed.unwrap_or_else(|| panic!("{method} does not pass: {all:#?}"));
         shows_nothing(method, "bnb", passed);
-        cseq += 1;
         if method != "BYE" {
             table.receive(ALICE, &reply(passed, "200 OK", "", ALICE, &text.replace("bnb", "cana")));
             sent(&mut table);
