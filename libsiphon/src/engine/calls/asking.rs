@@ -89,7 +89,7 @@ impl Shard {
         }
         let node = self.node.clone();
         let settings = node.settings().b2bua.as_ref()?;
-        if self.calls.slab.len() >= settings_limit(&node) {
+        if self.calls.slab.len() >= node.settings().max_transactions {
             self.reply_code(server, 503, &[], out);
             return None;
         }
@@ -194,9 +194,4 @@ impl Shard {
         let (call_id, method) = (hosted.call_id.clone(), crate::wire::sip::Method::Invite);
         self.tell(out, Classes::DECISIONS, || Kind::Decided { call_id, method, decision, script_line });
     }
-}
-
-/// Calls of one shard; beyond it an INVITE is answered 503.
-fn settings_limit(node: &crate::engine::node::Node) -> usize {
-    node.settings().max_transactions
 }

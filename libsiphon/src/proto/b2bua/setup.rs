@@ -293,7 +293,7 @@ impl Call {
         let was_called = leg.state == LegState::Early;
         match leg.sent() {
             // A time-out of the INVITE, after an answer or a CANCEL.
-            Some(sent) if was_called || leg_is_cancelled(sent) => sent.client = None,
+            Some(sent) if was_called || sent.cancelled => sent.client = None,
             _ => return,
         }
         self.leg_gone(id, env);
@@ -415,10 +415,6 @@ impl Call {
             _ => Hop::Path,
         }
     }
-}
-
-fn leg_is_cancelled(sent: &SentInvite) -> bool {
-    sent.cancelled
 }
 
 fn by_preference(mut targets: Vec<Target>) -> VecDeque<Vec<Target>> {
